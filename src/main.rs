@@ -1,0 +1,2 @@
+//! evenload
+fn main() {}
