@@ -31,7 +31,7 @@ FIRST_DAY = datetime(2019, 9, 1)
 LAST_DAY = datetime(2019, 12, 31)
 PRICE_MARGIN = timedelta(days=2)
 
-# 208 V x 32 A: what one EVSE of the recorded site can deliver.
+# 208 V x 32 A = 6.656 kW: what one EVSE can deliver in sustaingym's own model of such sites.
 EVSE_KW = Decimal("6.656")
 WATT_HOUR = Decimal("0.001")
 
@@ -101,6 +101,11 @@ def session_id(recorded):
     return recorded.replace("-", "").replace(":", "").replace(" ", "T")
 
 
+def by_arrival(row):
+    """Sorting key of a recorded row: the instant of arrival, then the id."""
+    return in_amsterdam(wall_clock(row["arrival"])).timestamp(), row["session_id"]
+
+
 READ = "rows read"
 OUT_OF_RANGE = "dropped: arrival outside 2019-09-01..2019-12-31"
 DUPLICATE = "dropped: session id seen before"
@@ -125,9 +130,7 @@ def sessions(text):
     seen = set()
     free_from = {}
     rows = []
-    source = csv.DictReader(io.StringIO(text))
-    by_arrival = lambda r: (in_amsterdam(wall_clock(r["arrival"])).timestamp(), r["session_id"])
-    for row in sorted(source, key=by_arrival):
+    for row in sorted(csv.DictReader(io.StringIO(text)), key=by_arrival):
         counts.hit(READ)
         walls = [wall_clock(row["arrival"]), wall_clock(row["departure"])]
         arrival, departure = (in_amsterdam(wall) for wall in walls)
