@@ -1,1 +1,7 @@
-//! evenload
+//! evenload: smart charging that any charging network can plug in (as an OCPI SCSP) and any depot
+//! can run alone.
+//!
+//! The circle has one direction: event, state, snapshot, plan, command, event. `docs/ARCHITECTURE.md`
+//! walks one session through it.
+
+pub mod domain;

@@ -1,0 +1,16 @@
+//! The nouns of smart charging: no I/O, no async, no clock, no wire formats.
+
+pub mod command;
+pub mod curve;
+pub mod event;
+pub mod evse;
+pub mod id;
+pub mod plan;
+pub mod policy;
+pub mod ports;
+pub mod profile;
+pub mod quantity;
+pub mod session;
+pub mod signal;
+pub mod site;
+pub mod time;

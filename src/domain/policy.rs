@@ -1,0 +1,52 @@
+//! How a site is planned and commanded: the numbers behind the rules, in one place.
+
+use serde::{Deserialize, Serialize};
+
+use super::quantity::{Power, Price};
+
+/// Settings of planner and dispatch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Policy {
+    /// Length of a plan's slot in seconds: 300, 900, 1800 or 3600.
+    pub slot_s: u32,
+    /// Number of slots of a plan.
+    pub slots: usize,
+    /// Days of history whose sessions stand for the arrivals to come; 0 = none are expected.
+    pub expected_arrival_days: u32,
+    /// Stay that is assumed where nobody said when the car leaves, in seconds.
+    pub default_stay_s: u32,
+    /// Energy that is assumed where nobody said how much: rated power for this many seconds.
+    pub default_need_s: u32,
+    /// Price put on waiting one hour, per kWh: breaks ties towards charging early.
+    pub waiting_price: Price,
+    /// Changes of an EVSE's profile below this are not sent, unless a limit asks for them.
+    pub dead_band: Power,
+    /// An EVSE's profile is not changed again within this time, unless a limit asks for it, in
+    /// seconds.
+    pub min_hold_s: u32,
+    /// How long to wait for an answer to a command before it counts as unknown, in seconds.
+    pub answer_deadline_s: u32,
+    /// A site meter older than this is lost, in seconds.
+    pub meter_stale_s: u32,
+    /// A session without any news for this long counts as over, in seconds.
+    pub silent_session_s: u32,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            slot_s: 900,
+            slots: 96,
+            expected_arrival_days: 5,
+            default_stay_s: 4 * 3600,
+            default_need_s: 8 * 3600,
+            waiting_price: Price::from_micros(500),
+            dead_band: Power::from_watts(100),
+            min_hold_s: 60,
+            answer_deadline_s: 30,
+            meter_stale_s: 60,
+            silent_session_s: 24 * 3600,
+        }
+    }
+}
