@@ -1,1 +1,35 @@
-//! solver
+//! Plans the power of charging sessions under a tree of limits.
+
+mod audit;
+mod explain;
+mod explanation;
+mod fault;
+mod flow;
+mod headroom;
+mod milliwatts;
+mod model;
+mod network;
+mod problem;
+mod proportional;
+mod read;
+mod repair;
+mod report;
+mod series;
+mod settings;
+mod solution;
+mod solve;
+mod validate;
+
+pub use audit::{Audit, Violation, audit};
+pub use explanation::{Explanation, Reason};
+pub use fault::Fault;
+pub use problem::{
+    Battery, Circuit, DemandCharge, GridPhase, PhaseLoads, Problem, SCHEMA_VERSION, SessionNeed,
+};
+pub use read::parse_problem;
+pub use series::Series;
+pub use settings::{Backend, Phase, Settings};
+pub use solution::{
+    AuditSummary, BatteryPlan, CircuitPlan, Cost, SessionPlan, Solution, Status, UsedBackend,
+};
+pub use solve::{solve, solve_with_phases};

@@ -1,0 +1,242 @@
+//! The problem as the methods see it: indices instead of names, whole milliwatts, base load taken
+//! off the limits.
+
+use std::collections::BTreeMap;
+
+use crate::milliwatts;
+use crate::{Circuit, GridPhase, Problem, SessionNeed};
+
+/// A power no circuit reaches: stands for "no limit". 1e15 mW = 1e9 kW.
+pub(crate) const UNLIMITED_MW: i64 = 1_000_000_000_000_000;
+
+/// A sixth of a milliwatt: the unit of phase limits, since a session on two or three phases puts a
+/// half or a third of its power on each.
+pub(crate) const SIXTHS: i64 = 6;
+
+/// The problem, lowered.
+#[derive(Debug)]
+pub(crate) struct Model<'p> {
+    pub(crate) problem: &'p Problem,
+    pub(crate) slots: usize,
+    /// Length of a slot in hours.
+    pub(crate) hours: f64,
+    pub(crate) root: usize,
+    pub(crate) circuits: Vec<Node>,
+    pub(crate) sessions: Vec<Need>,
+    /// The circuit of each battery.
+    pub(crate) battery_circuits: Vec<usize>,
+}
+
+/// A circuit, lowered.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) parent: Option<usize>,
+    /// Distance from the root.
+    pub(crate) depth: usize,
+    /// Base load in kW by slot.
+    pub(crate) base_kw: Vec<f64>,
+    /// What charging may draw, in mW by slot: the limit less the base load, at least 0.
+    pub(crate) free_mw: Vec<i64>,
+    /// The same by phase, in sixths of mW, where the circuit has a phase limit.
+    pub(crate) phase_free: Option<[Vec<i64>; 3]>,
+    /// How far all controlled power together may be negative, in mW by slot.
+    #[expect(dead_code, reason = "for the linear program")]
+    pub(crate) feed_in_mw: Vec<i64>,
+}
+
+/// A session, lowered.
+#[derive(Debug)]
+pub(crate) struct Need {
+    pub(crate) circuit: usize,
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    /// Energy to draw, in mW times slots.
+    pub(crate) energy: i64,
+    pub(crate) min_mw: i64,
+    pub(crate) max_mw: i64,
+    /// Priority times efficiency: the loss per unit of energy not drawn.
+    pub(crate) weight: f64,
+    pub(crate) on_phase: [bool; 3],
+}
+
+impl Need {
+    /// Sixths of each milliwatt that fall on each of its phases.
+    pub(crate) fn sixths_per_phase(&self) -> i64 {
+        let phases = self.on_phase.iter().filter(|on| **on).count();
+        i64::try_from(phases).map_or(SIXTHS, |phases| SIXTHS / phases.max(1))
+    }
+}
+
+impl<'p> Model<'p> {
+    /// Lowers a validated problem.
+    pub(crate) fn new(problem: &'p Problem) -> Self {
+        let index_of: BTreeMap<&str, usize> = problem
+            .circuits
+            .iter()
+            .enumerate()
+            .map(|(index, it)| (it.id.as_str(), index))
+            .collect();
+        let find = |id: &str| index_of.get(id).copied().unwrap_or_default();
+        let parents: Vec<Option<usize>> = problem
+            .circuits
+            .iter()
+            .map(|it| it.parent.as_deref().map(find))
+            .collect();
+        let hours = f64::from(problem.slot_minutes) / 60.0;
+        let base = base_loads(problem, &parents);
+        let circuits = problem.circuits.iter().zip(base).enumerate();
+        let circuits = circuits
+            .map(|(index, (circuit, base))| {
+                node(circuit, base, depth(&parents, index), parents[index])
+            })
+            .collect();
+        let sessions = problem
+            .sessions
+            .iter()
+            .map(|it| need(it, find(&it.circuit), hours))
+            .collect();
+        let root = parents.iter().position(Option::is_none).unwrap_or_default();
+        let battery_circuits = problem
+            .batteries
+            .iter()
+            .map(|it| find(&it.circuit))
+            .collect();
+        Self {
+            problem,
+            slots: problem.slots,
+            hours,
+            root,
+            circuits,
+            sessions,
+            battery_circuits,
+        }
+    }
+
+    /// The circuit and all above it, upwards.
+    pub(crate) fn upwards(&self, circuit: usize) -> impl Iterator<Item = usize> + '_ {
+        std::iter::successors(Some(circuit), |here| self.circuits[*here].parent)
+    }
+
+    /// Cost of one more kWh of import in `slot`: price and carbon.
+    pub(crate) fn import_price(&self, slot: usize) -> f64 {
+        let carbon_g = self
+            .problem
+            .carbon_g_per_kwh
+            .as_ref()
+            .map_or(0.0, |it| it.at(slot));
+        let carbon = carbon_g / 1000.0 * self.problem.carbon_price_per_kg;
+        self.problem.import_price_per_kwh.at(slot) + carbon
+    }
+
+    /// Revenue lost by one kWh less of export in `slot`; never above the import price.
+    pub(crate) fn export_price(&self, slot: usize) -> f64 {
+        let price = self
+            .problem
+            .export_price_per_kwh
+            .as_ref()
+            .map_or(0.0, |it| it.at(slot));
+        price.min(self.import_price(slot))
+    }
+}
+
+fn depth(parents: &[Option<usize>], circuit: usize) -> usize {
+    // A validated tree has no circles; `take` bounds the walk whatever comes.
+    std::iter::successors(parents[circuit], |here| parents[*here])
+        .take(parents.len())
+        .count()
+}
+
+/// Base load of every circuit by slot: its own, or the sum of the circuits directly below.
+fn base_loads(problem: &Problem, parents: &[Option<usize>]) -> Vec<Vec<f64>> {
+    let mut deepest_first: Vec<usize> = (0..parents.len()).collect();
+    deepest_first.sort_by_key(|circuit| std::cmp::Reverse(depth(parents, *circuit)));
+    let mut loads = vec![vec![0.0; problem.slots]; parents.len()];
+    for circuit in deepest_first {
+        if let Some(own) = own_base(&problem.circuits[circuit]) {
+            loads[circuit] = (0..problem.slots).map(own).collect();
+        }
+        if let Some(parent) = parents[circuit] {
+            let below = std::mem::take(&mut loads[circuit]);
+            for (sum, load) in loads[parent].iter_mut().zip(&below) {
+                *sum += load;
+            }
+            loads[circuit] = below;
+        }
+    }
+    loads
+}
+
+fn own_base(circuit: &Circuit) -> Option<Box<dyn Fn(usize) -> f64 + '_>> {
+    match (&circuit.base_load_kw, &circuit.base_load_phase_kw) {
+        (Some(total), _) => Some(Box::new(|slot| total.at(slot))),
+        (None, Some(phases)) => Some(Box::new(|slot| {
+            GridPhase::ALL
+                .iter()
+                .map(|phase| phases.on(*phase).at(slot))
+                .sum()
+        })),
+        (None, None) => None,
+    }
+}
+
+fn node(circuit: &Circuit, base_kw: Vec<f64>, depth: usize, parent: Option<usize>) -> Node {
+    let slots = base_kw.len();
+    let base_mw = |slot: usize| milliwatts::ceil(base_kw[slot]);
+    let limit = &circuit.import_limit_kw;
+    let free_mw = (0..slots)
+        .map(|slot| (milliwatts::floor(limit.at(slot)) - base_mw(slot)).max(0))
+        .collect();
+    let feed_in_mw = (0..slots)
+        .map(|slot| match &circuit.export_limit_kw {
+            Some(limit) => milliwatts::floor(limit.at(slot)) + milliwatts::floor(base_kw[slot]),
+            None if parent.is_none() => milliwatts::floor(base_kw[slot]),
+            None => UNLIMITED_MW,
+        })
+        .map(|room| room.max(0))
+        .collect();
+    let phase_free = circuit.phase_limit_kw.as_ref().map(|limit| {
+        GridPhase::ALL.map(|phase| {
+            let base = |slot: usize| match &circuit.base_load_phase_kw {
+                Some(loads) => loads.on(phase).at(slot),
+                None => base_kw[slot] / 3.0,
+            };
+            (0..slots)
+                .map(|slot| {
+                    (milliwatts::floor(limit.at(slot)) - milliwatts::ceil(base(slot))).max(0)
+                })
+                .map(|free| free * SIXTHS)
+                .collect()
+        })
+    });
+    Node {
+        parent,
+        depth,
+        base_kw,
+        free_mw,
+        phase_free,
+        feed_in_mw,
+    }
+}
+
+fn need(session: &SessionNeed, circuit: usize, hours: f64) -> Need {
+    let max_mw = milliwatts::nearest(session.max_kw);
+    let window = session.departure_slot.saturating_sub(session.arrival_slot);
+    let most = max_mw.saturating_mul(i64::try_from(window).unwrap_or(i64::MAX));
+    let wanted = milliwatts::floor(session.energy_kwh / (session.efficiency * hours));
+    let on_phase = GridPhase::ALL.map(|phase| {
+        session
+            .phases
+            .as_ref()
+            .is_none_or(|phases| phases.contains(&phase))
+    });
+    Need {
+        circuit,
+        from: session.arrival_slot,
+        to: session.departure_slot,
+        energy: wanted.min(most),
+        min_mw: milliwatts::nearest(session.min_kw),
+        max_mw,
+        weight: session.priority * session.efficiency,
+        on_phase,
+    }
+}

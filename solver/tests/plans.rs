@@ -1,0 +1,98 @@
+//! What a plan promises, on problems small enough to check by hand.
+#![expect(clippy::unwrap_used, reason = "a test may fail")]
+
+mod support;
+
+use evenload_solver::{Reason, Settings, Status, audit, solve};
+use support::{Site, kwh};
+
+#[test]
+fn a_session_charges_in_the_cheapest_slots_of_its_window() {
+    let problem = Site::with_prices(&[0.3, 0.1, 0.2, 0.1, 0.05])
+        .car("s1", 0, 4, 10.0, 0.0, 10.0)
+        .problem();
+    let plan = solve(&problem, &Settings::default(), &|| false);
+    assert_eq!(plan.status, Status::Optimal);
+    // 10 kWh are one hour at 10 kW: slot 1, the first of the two at 0.1.
+    assert_eq!(plan.sessions[0].power_kw, [0.0, 10.0, 0.0, 0.0, 0.0]);
+    assert_eq!(kwh(plan.cost.total), kwh(1.0));
+    assert_eq!(plan.sessions[0].ready_slot, Some(1));
+    assert_eq!(plan.sessions[0].explanation.slots[0], Reason::CheaperLater);
+    assert_eq!(plan.sessions[0].explanation.slots[4], Reason::NotConnected);
+}
+
+#[test]
+fn a_limit_below_the_base_load_stops_all_charging_in_that_slot() {
+    let mut problem = Site::with_prices(&[0.1, 0.2])
+        .car("s1", 0, 2, 15.0, 0.0, 10.0)
+        .problem();
+    problem.circuits[0].base_load_kw = Some(vec![80.0, 0.0].into());
+    problem.circuits[0].import_limit_kw = 50.0.into();
+    let plan = solve(&problem, &Settings::default(), &|| false);
+    assert_eq!(plan.sessions[0].power_kw, [0.0, 10.0]);
+    assert_eq!(kwh(plan.unmet_kwh), kwh(5.0));
+    assert_eq!(plan.sessions[0].limited_by, ["site"]);
+    assert_eq!(plan.circuits[0].headroom_kw, [-30.0, 40.0]);
+}
+
+#[test]
+fn a_window_of_no_length_leaves_everything_unmet() {
+    let problem = Site::with_prices(&[0.1, 0.2])
+        .car("s1", 1, 1, 5.0, 4.0, 10.0)
+        .problem();
+    let plan = solve(&problem, &Settings::default(), &|| false);
+    assert_eq!(plan.sessions[0].power_kw, [0.0, 0.0]);
+    assert_eq!(kwh(plan.unmet_kwh), kwh(5.0));
+    assert_eq!(plan.status, Status::Optimal);
+}
+
+#[test]
+fn the_heavier_session_is_served_first_where_both_cannot_be() {
+    let mut problem = Site::with_prices(&[0.1, 0.1])
+        .car("light", 0, 2, 10.0, 0.0, 10.0)
+        .car("heavy", 0, 2, 10.0, 0.0, 10.0)
+        .problem();
+    problem.circuits[0].import_limit_kw = 7.0.into();
+    problem.sessions[1].priority = 3.0;
+    let plan = solve(&problem, &Settings::default(), &|| false);
+    // 14 kWh go through: 10 to the heavy one, 4 are left.
+    assert_eq!(kwh(plan.sessions[1].energy_kwh), kwh(10.0));
+    assert_eq!(kwh(plan.sessions[0].energy_kwh), kwh(4.0));
+}
+
+#[test]
+fn who_stops_the_solver_at_once_still_gets_a_plan_that_holds() {
+    let problem = Site::with_prices(&[0.3, 0.1])
+        .car("s1", 0, 2, 10.0, 4.0, 10.0)
+        .problem();
+    let plan = solve(&problem, &Settings::default(), &|| true);
+    assert_eq!(plan.status, Status::FeasibleTimeLimit);
+    assert!(audit(&problem, &plan).violations.is_empty());
+    assert_eq!(kwh(plan.unmet_kwh), 0);
+}
+
+#[test]
+fn the_audit_sees_a_milliwatt_above_a_limit() {
+    let mut problem = Site::with_prices(&[0.1])
+        .car("s1", 0, 1, 10.0, 0.0, 10.0)
+        .problem();
+    problem.circuits[0].import_limit_kw = 6.0.into();
+    let mut plan = solve(&problem, &Settings::default(), &|| false);
+    assert_eq!(plan.sessions[0].power_w(0), 6_000);
+    plan.sessions[0].power_kw[0] = 6.000_001;
+    assert!(!audit(&problem, &plan).violations.is_empty());
+}
+
+#[test]
+fn a_solution_is_written_as_the_contract_says() {
+    let problem = Site::with_prices(&[0.3, 0.1])
+        .car("s1", 0, 2, 10.0, 4.0, 10.0)
+        .problem();
+    let plan = solve(&problem, &Settings::default(), &|| false);
+    let json = serde_json::to_value(&plan).unwrap();
+    assert_eq!(json["status"], "optimal");
+    assert_eq!(json["backend"], "flow");
+    assert_eq!(json["audit"]["violations"], 0);
+    assert_eq!(json["sessions"][0]["reasons"][0], "cheaper_later");
+    assert!(json["sessions"][0].get("explanation").is_none());
+}
