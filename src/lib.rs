@@ -5,3 +5,4 @@
 //! walks one session through it.
 
 pub mod domain;
+pub mod state;

@@ -36,12 +36,12 @@ pub struct Policy {
 impl Default for Policy {
     fn default() -> Self {
         Self {
-            slot_s: 900,
-            slots: 96,
-            expected_arrival_days: 5,
+            slot_s: 300,
+            slots: 288,
+            expected_arrival_days: 3,
             default_stay_s: 4 * 3600,
             default_need_s: 8 * 3600,
-            waiting_price: Price::from_micros(500),
+            waiting_price: Price::from_micros(2_000),
             dead_band: Power::from_watts(100),
             min_hold_s: 60,
             answer_deadline_s: 30,

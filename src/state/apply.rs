@@ -1,0 +1,400 @@
+//! The one place where state changes: an event is applied.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+
+use super::evse_state::{Control, EvseState, Override};
+use super::excursion::Cause;
+use super::{SiteMeter, SiteState};
+use crate::domain::command::{Action, Answer, Command, Refusal};
+use crate::domain::event::{Event, EventKind, PartnerHealth};
+use crate::domain::id::{CommandId, EvseId, SessionId};
+use crate::domain::quantity::Power;
+use crate::domain::session::{PastSession, Reading, Session, SessionStatus};
+use crate::domain::site::Site;
+use crate::domain::time::Time;
+
+/// First pause after a refusal or failure; it doubles with each further one.
+const FIRST_BACKOFF_S: i64 = 15;
+/// Longest pause after refusals: 15 minutes.
+const LONGEST_BACKOFF_S: i64 = 15 * 60;
+
+impl SiteState {
+    /// Applies one event. Events are applied in the order of their numbers; a number that was
+    /// applied already is passed over, so that applying a journal twice changes nothing.
+    pub fn apply(&mut self, event: &Event) {
+        if event.seq <= self.last_seq {
+            return;
+        }
+        self.last_seq = event.seq;
+        let now = event.at;
+        self.updated_at = self.updated_at.max(now);
+        for state in self.evses.values_mut() {
+            state.profiles.expire(now);
+        }
+        let touched = self.apply_kind(&event.kind, now);
+        self.observe_excursions(Cause::of(&event.kind), touched.as_ref(), now);
+    }
+
+    /// Applies what happened; returns the EVSE it was about, if it was about one.
+    fn apply_kind(&mut self, kind: &EventKind, now: Time) -> Option<EvseId> {
+        match kind {
+            EventKind::SiteConfigured { site } => self.configure(site),
+            EventKind::ModeSet { mode, evses } => {
+                self.mode = *mode;
+                self.canary.clone_from(evses);
+            }
+            EventKind::SessionSeen { session } => {
+                self.session_seen(session, now);
+                return Some(session.evse.clone());
+            }
+            EventKind::NeedsStated { session, needs } => {
+                let found = self
+                    .evses
+                    .values_mut()
+                    .find(|e| e.running().is_some_and(|s| s.id == *session));
+                if let Some(state) = found
+                    && state.needs != Some(*needs)
+                {
+                    state.needs = Some(*needs);
+                    self.plan_inputs += 1;
+                }
+            }
+            EventKind::DepartureSet { departure } => {
+                self.departures
+                    .insert(departure.key.clone(), departure.clone());
+                self.plan_inputs += 1;
+            }
+            EventKind::DepartureRemoved { key } => {
+                self.departures.remove(key);
+                self.plan_inputs += 1;
+            }
+            EventKind::EvseMeasured {
+                evse,
+                reading,
+                energy,
+            } => {
+                if let Some(state) = self.evses.get_mut(evse)
+                    && let Some(energy) = energy
+                    && let Some(session) = state.session.as_mut()
+                    && session.status != SessionStatus::Ended
+                {
+                    session.energy = session.energy.max(*energy);
+                }
+                self.measure(evse, *reading, now);
+                return Some(evse.clone());
+            }
+            EventKind::SiteMetered { reading } => self.site_metered(*reading, now),
+            EventKind::SignalSet { series } => {
+                self.signals
+                    .insert(series.key.clone(), Arc::new((**series).clone()));
+                self.plan_inputs += 1;
+            }
+            EventKind::SignalWithdrawn { key } => {
+                self.signals.remove(key);
+                self.plan_inputs += 1;
+            }
+            EventKind::HistoryLearned { sessions } => {
+                for session in sessions {
+                    self.history.learn(session.clone());
+                }
+                self.plan_inputs += 1;
+            }
+            EventKind::OverrideSet {
+                evse,
+                action,
+                until,
+            } => {
+                if self.site.evse(evse).is_some() {
+                    let state = self.evses.entry(evse.clone()).or_default();
+                    state.override_ = Some(Override {
+                        action: *action,
+                        until: *until,
+                    });
+                    self.plan_inputs += 1;
+                }
+                return Some(evse.clone());
+            }
+            EventKind::OverrideReleased { evse } => {
+                if let Some(state) = self.evses.get_mut(evse) {
+                    state.override_ = None;
+                    self.plan_inputs += 1;
+                }
+                return Some(evse.clone());
+            }
+            EventKind::PartnerSeen { partner, health } => {
+                self.partners.insert(partner.clone(), *health);
+            }
+            EventKind::PlanStored { plan } => {
+                if plan.id > self.last_plan {
+                    self.last_plan = plan.id;
+                    self.plan = Some(Arc::new((**plan).clone()));
+                }
+            }
+            EventKind::CommandIssued { command } => return Some(self.issued(command)),
+            EventKind::CommandAnswered { command, answer } => {
+                return self.answered(*command, answer, now);
+            }
+            EventKind::ProfileRead {
+                evse,
+                session,
+                profile,
+                command,
+            } => {
+                if let (Some(described), Some(state)) =
+                    (self.site.evse(evse), self.evses.get_mut(evse))
+                    && state
+                        .running()
+                        .is_some_and(|running| running.id == *session)
+                {
+                    state
+                        .profiles
+                        .read(described, session, profile.as_ref(), *command, now);
+                }
+                return Some(evse.clone());
+            }
+            EventKind::Restarted => {
+                for state in self.evses.values_mut() {
+                    state.profiles.restarted();
+                }
+                for health in self.partners.values_mut() {
+                    *health = PartnerHealth::Stale;
+                }
+                self.plan_inputs += 1;
+            }
+            EventKind::Ticked => self.plan_inputs += 1,
+        }
+        None
+    }
+
+    fn configure(&mut self, site: &Site) {
+        self.site = site.clone();
+        self.evses.retain(|id, _| site.evse(id).is_some());
+        self.canary.retain(|id| site.evse(id).is_some());
+        self.plan_inputs += 1;
+    }
+
+    fn session_seen(&mut self, session: &Session, now: Time) {
+        if self.site.evse(&session.evse).is_none() {
+            return;
+        }
+        let state = self.evses.entry(session.evse.clone()).or_default();
+        let same = state
+            .session
+            .as_ref()
+            .is_some_and(|known| known.id == session.id);
+        if let Some(known) = &state.session {
+            let older = if same {
+                known.updated_at > session.updated_at || known.status == SessionStatus::Ended
+            } else {
+                // Another session of this EVSE: only a later one takes its place.
+                session.started_at < known.started_at
+                    || (session.status == SessionStatus::Ended
+                        && known.status != SessionStatus::Ended)
+            };
+            if older {
+                if !same && session.status == SessionStatus::Ended {
+                    self.learn(session, now);
+                }
+                return;
+            }
+        }
+        let before = state.session.clone().filter(|_| same);
+        let reading = session
+            .reading
+            .or_else(|| derived_reading(before.as_ref(), session));
+        let mut next = session.clone();
+        if let Some(before) = &before {
+            // A register that jumps back never takes energy away.
+            next.energy = next.energy.max(before.energy);
+        } else {
+            if let Some(replaced) = state.session.clone()
+                && replaced.status != SessionStatus::Ended
+            {
+                self.learn(
+                    &Session {
+                        ended_at: Some(now),
+                        ..replaced
+                    },
+                    now,
+                );
+            }
+            let state = self.evses.entry(session.evse.clone()).or_default();
+            start_over(state);
+        }
+        let changed = before
+            .as_ref()
+            .is_none_or(|b| b.status != next.status || b.needs != next.needs);
+        let ended = next.status == SessionStatus::Ended;
+        let state = self.evses.entry(session.evse.clone()).or_default();
+        state.session = Some(next.clone());
+        if changed {
+            self.plan_inputs += 1;
+        }
+        if ended {
+            start_over(self.evses.entry(session.evse.clone()).or_default());
+            self.learn(&next, now);
+        } else if let Some(reading) = reading {
+            self.measure(&session.evse, reading, now);
+        }
+    }
+
+    fn learn(&mut self, session: &Session, now: Time) {
+        self.history.learn(PastSession {
+            id: session.id.clone(),
+            evse: session.evse.clone(),
+            started_at: session.started_at,
+            ended_at: session.ended_at.unwrap_or(now),
+            energy: session.energy,
+        });
+    }
+
+    fn measure(&mut self, evse: &EvseId, reading: Reading, now: Time) {
+        if let (Some(described), Some(state)) = (self.site.evse(evse), self.evses.get_mut(evse)) {
+            let before = state.control.clone();
+            state.measure(described, reading, now);
+            if state.control != before {
+                self.plan_inputs += 1;
+            }
+        }
+    }
+
+    fn site_metered(&mut self, reading: Reading, now: Time) {
+        if self
+            .meter
+            .is_some_and(|meter| meter.reading.at > reading.at)
+        {
+            return;
+        }
+        let evs: Power = self
+            .evses
+            .values()
+            .filter(|state| !state.is_free())
+            .filter_map(|state| state.reading.map(|r| r.power))
+            .sum();
+        let uncontrolled = (reading.power - evs).at_least_zero();
+        let (highest, since) = match self.meter {
+            Some(meter) if now - meter.highest_since < TimeDelta::days(1) => {
+                (meter.highest_uncontrolled, meter.highest_since)
+            }
+            _ => (Power::ZERO, now),
+        };
+        self.meter = Some(SiteMeter {
+            reading,
+            uncontrolled,
+            highest_uncontrolled: highest.max(uncontrolled),
+            highest_since: since,
+        });
+    }
+
+    fn issued(&mut self, command: &Command) -> EvseId {
+        self.last_command = self.last_command.max(command.id);
+        let state = self.evses.entry(command.evse.clone()).or_default();
+        state.profiles.issued(command);
+        if matches!(command.action, Action::SetProfile { .. }) {
+            state.last_set_at = Some(command.issued_at);
+        }
+        command.evse.clone()
+    }
+
+    fn answered(&mut self, command: CommandId, answer: &Answer, now: Time) -> Option<EvseId> {
+        let (id, state) = self.evses.iter_mut().find_map(|(id, state)| {
+            state
+                .profiles
+                .answered(command, answer, now)
+                .then_some((id.clone(), state))
+        })?;
+        match answer {
+            Answer::Applied { .. } => {
+                state.failures = 0;
+                state.backoff_until = None;
+            }
+            Answer::Refused { reason, detail } => {
+                back_off(state, now);
+                match reason {
+                    Refusal::NotSupported => {
+                        state.control = Control::Unsupported {
+                            detail: detail.clone(),
+                        };
+                        self.plan_inputs += 1;
+                    }
+                    Refusal::UnknownSession => state.resync = true,
+                    Refusal::Rejected | Refusal::TooOften => {}
+                }
+            }
+            Answer::NotSent { .. } => back_off(state, now),
+            Answer::Accepted { .. } | Answer::Unknown { .. } => {}
+        }
+        Some(id)
+    }
+
+    /// Notes for every circuit whether its bound is above its limit now.
+    fn observe_excursions(&mut self, cause: Cause, evse: Option<&EvseId>, now: Time) {
+        let excesses: Vec<_> = self
+            .site
+            .circuits
+            .iter()
+            .map(|circuit| (circuit.id.clone(), self.excess(circuit, now)))
+            .collect();
+        for (circuit, excess) in excesses {
+            self.excursions.observe(&circuit, excess, cause, evse, now);
+        }
+    }
+
+    /// How far the bound of a circuit is above its limit at `now`; negative = below.
+    fn excess(&self, circuit: &crate::domain::site::Circuit, now: Time) -> Power {
+        let bound = self.circuit_bound(circuit, now);
+        let mut excess = bound.total().at(now) - bound.limit.at(now);
+        if let Some(limit) = bound.phase_limit {
+            for phase in &bound.phases {
+                excess = excess.max(phase.at(now) - limit);
+            }
+        }
+        excess
+    }
+
+    /// The session of a running EVSE, by its id.
+    pub fn running_session(&self, id: &SessionId) -> Option<(&EvseId, &Session)> {
+        self.evses.iter().find_map(|(evse, state)| {
+            state
+                .running()
+                .filter(|session| session.id == *id)
+                .map(|session| (evse, session))
+        })
+    }
+}
+
+/// A session began or ended: what was known of profiles and the driver's needs lapses.
+fn start_over(state: &mut EvseState) {
+    state.profiles.lapse();
+    state.needs = None;
+    state.reading = None;
+    state.strikes = 0;
+    state.failures = 0;
+    state.backoff_until = None;
+    state.last_set_at = None;
+    state.resync = false;
+    if matches!(state.control, Control::Disobedient { .. }) {
+        state.control = Control::Controllable;
+    }
+}
+
+fn back_off(state: &mut EvseState, now: Time) {
+    let pause = (FIRST_BACKOFF_S << i64::from(state.failures.min(6))).min(LONGEST_BACKOFF_S);
+    state.failures = state.failures.saturating_add(1);
+    state.backoff_until = Some(now + TimeDelta::seconds(pause));
+}
+
+/// Mean power between two versions of a session that carry no reading of their own.
+fn derived_reading(before: Option<&Session>, after: &Session) -> Option<Reading> {
+    let before = before?;
+    let span = after.updated_at - before.updated_at;
+    if span < TimeDelta::seconds(10) || after.energy < before.energy {
+        return None;
+    }
+    Some(Reading {
+        power: (after.energy - before.energy).mean_power(span),
+        at: after.updated_at,
+    })
+}

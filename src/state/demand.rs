@@ -1,0 +1,135 @@
+//! What a session still needs and until when, and who said so. Missing data pushes towards
+//! charging (I3): unknown is never read as zero.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use super::SiteState;
+use crate::domain::evse::Evse;
+use crate::domain::id::{DepartureKey, EvseId, SessionId};
+use crate::domain::policy::Policy;
+use crate::domain::quantity::{Energy, Power};
+use crate::domain::session::{NeedSource, Session};
+use crate::domain::time::Time;
+
+/// What a running session still needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Demand {
+    /// Where.
+    pub evse: EvseId,
+    /// Which session.
+    pub session: SessionId,
+    /// Energy still wanted.
+    pub remaining: Energy,
+    /// Who said how much.
+    pub energy_source: NeedSource,
+    /// When the car leaves, or is assumed to.
+    pub departure: Time,
+    /// Who said when.
+    pub departure_source: NeedSource,
+    /// The stated departure is over and the car is still there: charge at the maximum.
+    pub late: bool,
+    /// The most the car is expected to take under its EVSE's full rate.
+    pub acceptance: Power,
+}
+
+impl Demand {
+    /// True if nobody knows when the car leaves, or it should have left: charge as soon as
+    /// limits allow.
+    pub fn is_urgent(&self) -> bool {
+        self.late || self.departure_source >= NeedSource::Learned
+    }
+}
+
+impl SiteState {
+    /// The demands of all running sessions, in the order of EVSEs.
+    pub fn demands(&self, policy: &Policy, now: Time) -> Vec<Demand> {
+        self.site
+            .evses
+            .iter()
+            .filter_map(|evse| {
+                let session = self.evses.get(&evse.id)?.running()?;
+                Some(self.demand(evse, session, policy, now))
+            })
+            .collect()
+    }
+
+    fn demand(&self, evse: &Evse, session: &Session, policy: &Policy, now: Time) -> Demand {
+        let filed = self.filed_departure(evse, session);
+        let preferences = self.evses.get(&evse.id).and_then(|state| state.needs);
+        let stated = [
+            (
+                NeedSource::Departure,
+                filed.and_then(|d| d.departure),
+                filed.and_then(|d| d.energy),
+            ),
+            (
+                NeedSource::Preferences,
+                preferences.and_then(|n| n.departure),
+                preferences.and_then(|n| n.energy),
+            ),
+            (
+                NeedSource::Session,
+                session.needs.departure,
+                session.needs.energy,
+            ),
+        ];
+        let departure = stated
+            .iter()
+            .find_map(|(source, at, _)| at.map(|at| (*source, at)));
+        let energy = stated
+            .iter()
+            .find_map(|(source, _, energy)| energy.map(|e| (*source, e)));
+        let default_stay = TimeDelta::seconds(i64::from(policy.default_stay_s));
+        let late = departure.is_some_and(|(_, at)| at <= now);
+        let (departure_source, departure) = match departure {
+            Some((source, at)) if at > now => (source, at),
+            Some((source, _)) => (source, now + TimeDelta::hours(1).max(default_stay)),
+            None => (NeedSource::Default, now + default_stay),
+        };
+        let acceptance = acceptance(evse);
+        let (energy_source, remaining) = match energy {
+            Some((source, energy)) => (source, energy.saturating_minus(session.energy)),
+            None => (NeedSource::Default, unstated_need(evse, session, policy)),
+        };
+        Demand {
+            evse: evse.id.clone(),
+            session: session.id.clone(),
+            remaining,
+            energy_source,
+            departure,
+            departure_source,
+            late,
+            acceptance,
+        }
+    }
+
+    /// The departure filed for this session: by EVSE, or by one of its keys.
+    fn filed_departure(
+        &self,
+        evse: &Evse,
+        session: &Session,
+    ) -> Option<&crate::domain::session::Departure> {
+        let by_evse = DepartureKey::new(evse.id.as_str()).ok();
+        session
+            .keys
+            .iter()
+            .chain(by_evse.as_ref())
+            .find_map(|key| self.departures.get(key))
+    }
+}
+
+/// What is wanted where nobody said how much: a full battery at most, and never nothing while
+/// the car still draws.
+fn unstated_need(evse: &Evse, session: &Session, policy: &Policy) -> Energy {
+    let full = evse
+        .max
+        .over(TimeDelta::seconds(i64::from(policy.default_need_s)));
+    full.saturating_minus(session.energy)
+        .max(evse.max.over(TimeDelta::minutes(30)))
+}
+
+/// What the car is expected to take when it may take all: the rating at nominal voltage.
+fn acceptance(evse: &Evse) -> Power {
+    evse.max
+}

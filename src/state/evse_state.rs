@@ -1,0 +1,139 @@
+//! What we believe about one EVSE now.
+
+use serde::{Deserialize, Serialize};
+
+use super::lifecycle::Profiles;
+use crate::domain::curve::PowerCurve;
+use crate::domain::event::OverrideAction;
+use crate::domain::evse::{Evse, EvseSource};
+use crate::domain::quantity::Power;
+use crate::domain::session::{Needs, Reading, Session, SessionStatus};
+use crate::domain::time::Time;
+
+/// Readings above the bound, one after the other, until an EVSE counts as disobedient.
+pub const STRIKES_TO_DISOBEDIENCE: u8 = 2;
+
+/// Whether an EVSE follows profiles.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum Control {
+    /// As far as we know.
+    #[default]
+    Controllable,
+    /// The peer says it cannot be controlled: it counts at its hardware maximum.
+    Unsupported {
+        /// The peer's words.
+        detail: String,
+    },
+    /// It draws more than its confirmed profile: it counts at its hardware maximum.
+    Disobedient {
+        /// Since when.
+        since: Time,
+    },
+}
+
+/// An operator's override.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Override {
+    /// What it does meanwhile.
+    pub action: OverrideAction,
+    /// Until when.
+    pub until: Time,
+}
+
+/// What we believe about one EVSE.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EvseState {
+    /// The session that runs on it, or the last one (then ended).
+    pub session: Option<Session>,
+    /// What the driver said about this session apart from the session object.
+    pub needs: Option<Needs>,
+    /// Profiles sent and applied.
+    pub profiles: Profiles,
+    /// Whether it obeys.
+    pub control: Control,
+    /// The newest reading of its power.
+    pub reading: Option<Reading>,
+    /// Readings above the bound in a row.
+    pub strikes: u8,
+    /// Refusals and failures in a row: the back-off doubles with each.
+    pub failures: u8,
+    /// Nothing but a needed lowering is sent before this.
+    pub backoff_until: Option<Time>,
+    /// When the last profile was issued.
+    pub last_set_at: Option<Time>,
+    /// The peer does not know the session: it must be pulled.
+    pub resync: bool,
+    /// An operator's override.
+    pub override_: Option<Override>,
+}
+
+impl EvseState {
+    /// The session that runs, if one does.
+    pub fn running(&self) -> Option<&Session> {
+        self.session
+            .as_ref()
+            .filter(|session| session.status != SessionStatus::Ended)
+    }
+
+    /// True while no session runs.
+    pub fn is_free(&self) -> bool {
+        self.running().is_none()
+    }
+
+    /// The override that holds now.
+    pub fn override_at(&self, now: Time) -> Option<OverrideAction> {
+        self.override_.filter(|o| now < o.until).map(|o| o.action)
+    }
+
+    /// What the EVSE may draw at each future instant (I1).
+    ///
+    /// A free EVSE over OCPI counts 0: nothing can be installed there, and the site's arrival
+    /// reserve stands for it. Over OCPP, as long as no default profile is confirmed, it counts at
+    /// its hardware maximum.
+    pub fn bound(&self, evse: &Evse) -> PowerCurve {
+        if self.is_free() {
+            return match evse.source {
+                EvseSource::Ocpi { .. } => PowerCurve::zero(),
+                EvseSource::Ocpp { .. } => PowerCurve::constant(evse.hardware_max()),
+            };
+        }
+        match self.control {
+            Control::Controllable => self.profiles.bound(evse),
+            Control::Unsupported { .. } | Control::Disobedient { .. } => {
+                PowerCurve::constant(evse.hardware_max())
+            }
+        }
+    }
+
+    /// Takes in a reading: evidence for what was sent, and a strike where it is above the bound.
+    pub(super) fn measure(&mut self, evse: &Evse, reading: Reading, now: Time) {
+        if self.reading.is_some_and(|before| before.at > reading.at) {
+            return;
+        }
+        let before = self.reading.replace(reading);
+        if self.is_free() {
+            return;
+        }
+        self.profiles.measured(evse, before, reading, now);
+        let allowed = self.profiles.bound(evse).at(reading.at);
+        let confirmed_before = self
+            .profiles
+            .confirmed
+            .as_ref()
+            .is_some_and(|confirmed| confirmed.at < reading.at);
+        // 5 % and 100 W of tolerance for meters.
+        let tolerated = allowed.scaled_up(105, 100) + Power::from_watts(100);
+        if reading.power > tolerated && confirmed_before {
+            self.strikes = self.strikes.saturating_add(1).min(STRIKES_TO_DISOBEDIENCE);
+            if self.strikes == STRIKES_TO_DISOBEDIENCE && self.control == Control::Controllable {
+                self.control = Control::Disobedient { since: now };
+            }
+        } else if reading.power <= allowed {
+            self.strikes = self.strikes.saturating_sub(1);
+            if self.strikes == 0 && matches!(self.control, Control::Disobedient { .. }) {
+                self.control = Control::Controllable;
+            }
+        }
+    }
+}

@@ -1,0 +1,180 @@
+//! What we believe now. [`SiteState::apply`] is the only place where it changes.
+
+pub mod bound;
+pub mod demand;
+pub mod evse_state;
+pub mod excursion;
+pub mod history;
+pub mod lifecycle;
+pub mod limits;
+#[cfg(test)]
+pub(crate) mod testing;
+
+mod apply;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::evse_state::EvseState;
+use self::excursion::Excursions;
+use self::history::History;
+use crate::domain::event::PartnerHealth;
+use crate::domain::evse::{Evse, EvseSource};
+use crate::domain::id::{CommandId, DepartureKey, EvseId, PartnerId, PlanId, SignalKey};
+use crate::domain::plan::Plan;
+use crate::domain::quantity::Power;
+use crate::domain::session::{Departure, Reading};
+use crate::domain::signal::SignalSeries;
+use crate::domain::site::{Mode, Site};
+use crate::domain::time::Time;
+
+/// An immutable picture of a site's state: what planner, dispatch and API read.
+pub type Snapshot = Arc<SiteState>;
+
+/// What the site's own meter says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SiteMeter {
+    /// The newest reading at the grid connection, EVs included.
+    pub reading: Reading,
+    /// The reading less the EVSEs' readings of that time, never below 0 (PV credit is off).
+    pub uncontrolled: Power,
+    /// The highest such value since `highest_since`.
+    pub highest_uncontrolled: Power,
+    /// The highest value is forgotten a day after this.
+    pub highest_since: Time,
+}
+
+/// Everything we believe about a site.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct SiteState {
+    /// The site as configured.
+    pub site: Site,
+    /// What we may do.
+    pub mode: Mode,
+    /// For [`Mode::Canary`]: the EVSEs that are sent to.
+    pub canary: BTreeSet<EvseId>,
+    /// The EVSEs of which anything is known.
+    pub evses: BTreeMap<EvseId, EvseState>,
+    /// Live signals.
+    pub signals: BTreeMap<SignalKey, Arc<SignalSeries>>,
+    /// Filed departures.
+    pub departures: BTreeMap<DepartureKey, Departure>,
+    /// The site's meter, if it has one.
+    pub meter: Option<SiteMeter>,
+    /// How fresh our view of each partner is; a partner that is not listed counts as stale.
+    pub partners: BTreeMap<PartnerId, PartnerHealth>,
+    /// The plan that dispatch follows.
+    pub plan: Option<Arc<Plan>>,
+    /// The number of the newest plan ever stored.
+    pub last_plan: PlanId,
+    /// The number of the newest command ever issued.
+    pub last_command: CommandId,
+    /// Past sessions.
+    pub history: History,
+    /// Excursions of bounds over limits.
+    pub excursions: Excursions,
+    /// The number of the newest event applied.
+    pub last_seq: u64,
+    /// When the newest event was applied.
+    pub updated_at: Time,
+    /// Counted up whenever something changes that a plan depends on.
+    pub plan_inputs: u64,
+}
+
+impl SiteState {
+    /// A site of which nothing is known but its description.
+    pub fn new(site: Site, now: Time) -> Self {
+        Self {
+            site,
+            mode: Mode::default(),
+            canary: BTreeSet::new(),
+            evses: BTreeMap::new(),
+            signals: BTreeMap::new(),
+            departures: BTreeMap::new(),
+            meter: None,
+            partners: BTreeMap::new(),
+            plan: None,
+            last_plan: PlanId::default(),
+            last_command: CommandId::default(),
+            history: History::default(),
+            excursions: Excursions::default(),
+            last_seq: 0,
+            updated_at: now,
+            plan_inputs: 0,
+        }
+    }
+
+    /// The mode that really holds: without a known limit a site is only observed.
+    pub fn effective_mode(&self) -> Mode {
+        if self.has_limit() {
+            self.mode
+        } else {
+            Mode::Observe
+        }
+    }
+
+    /// True if profiles may be sent to this EVSE.
+    pub fn may_send_to(&self, evse: &EvseId) -> bool {
+        match self.effective_mode() {
+            Mode::Observe | Mode::Shadow => false,
+            Mode::Canary => self.canary.contains(evse),
+            Mode::Live => true,
+        }
+    }
+
+    /// True if our view of whoever holds this EVSE is current, so that it may be raised.
+    pub fn is_current(&self, evse: &Evse) -> bool {
+        match &evse.source {
+            EvseSource::Ocpi { partner, .. } => {
+                self.partners.get(partner) == Some(&PartnerHealth::Current)
+            }
+            EvseSource::Ocpp { .. } => true,
+        }
+    }
+
+    /// The fallback of every EVSE: what it gets when we are silent. Where none is configured, an
+    /// equal share of what the tightest circuit above leaves beside the uncontrolled load and the
+    /// reserve; below the minimum power it is 0.
+    pub fn fallback(&self, evse: &Evse, now: Time) -> Power {
+        if let Some(fallback) = evse.fallback {
+            return fallback;
+        }
+        let share = self
+            .site
+            .path(&evse.circuit)
+            .iter()
+            .map(|circuit| {
+                let beneath = || {
+                    self.site
+                        .evses
+                        .iter()
+                        .filter(|e| self.site.is_beneath(&e.circuit, &circuit.id))
+                };
+                let given: Power = beneath().filter_map(|e| e.fallback).sum();
+                let sharers = beneath().filter(|e| e.fallback.is_none()).count();
+                let left = self.limit(circuit).lowest_from(now)
+                    - self.uncontrolled(circuit, now).highest_from(now)
+                    - self.reserve(circuit)
+                    - given;
+                let by_phase = circuit.phase_limit.map(|current| {
+                    current.times(crate::domain::quantity::Voltage::V230) * 3
+                        - self.uncontrolled(circuit, now).highest_from(now)
+                        - given
+                });
+                let left = by_phase.map_or(left, |by_phase| left.min(by_phase));
+                left.at_least_zero()
+                    .scaled_down(1, i64::try_from(sharers.max(1)).unwrap_or(i64::MAX))
+            })
+            .min()
+            .unwrap_or(Power::ZERO);
+        if share < evse.min_bound() {
+            Power::ZERO
+        } else {
+            share.min(evse.hardware_max())
+        }
+    }
+}
