@@ -4,5 +4,8 @@
 //! The circle has one direction: event, state, snapshot, plan, command, event. `docs/ARCHITECTURE.md`
 //! walks one session through it.
 
+pub mod cli;
+pub mod config;
 pub mod domain;
+pub mod service;
 pub mod state;

@@ -1,0 +1,63 @@
+//! The command line: one file per subcommand, and the exit codes they share.
+//!
+//! `--json` prints one object; tables are for terminals. Diagnostics go to standard error.
+
+pub mod check;
+pub mod demo;
+pub mod exit;
+pub mod health;
+mod output;
+pub mod plan;
+pub mod serve;
+pub mod version;
+
+use clap::{Parser, Subcommand};
+
+use exit::Exit;
+
+/// The whole command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "evenload",
+    version,
+    about = "Smart charging that any charging network can plug in, and any depot can run alone",
+    after_help = "Exit codes: 0 done, 1 internal, 2 usage, 3 invalid configuration or input, \
+                  4 not reachable, 5 a check failed, 6 at risk (plan --strict)"
+)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Plan one or more problem files: no service, no store
+    Plan(plan::PlanArgs),
+    /// Check the configuration and show what is in effect
+    Check(check::CheckArgs),
+    /// Ask a running service whether it is ready
+    Health(health::HealthArgs),
+    /// Say what this binary is
+    Version(version::VersionArgs),
+}
+
+/// Runs the command line of this process.
+pub fn run() -> Exit {
+    match CommandLine::try_parse() {
+        Ok(line) => match line.command {
+            Command::Plan(args) => args.run(),
+            Command::Check(args) => args.run(),
+            Command::Health(args) => args.run(),
+            Command::Version(args) => args.run(),
+        },
+        // Help and version come this way too, for standard output.
+        Err(error) => {
+            let shown = error.print();
+            if error.exit_code() == 0 && shown.is_ok() {
+                Exit::Done
+            } else {
+                Exit::Usage
+            }
+        }
+    }
+}
