@@ -19,9 +19,9 @@ pub(super) fn read(reader: &mut Reader) -> Policy {
             default.slot_s,
         ),
         slots: {
-            // A week of quarter hours at most: 7 * 96.
+            // A week of 5 minutes at most: 7 * 288.
             let slots = u32::try_from(default.slots).unwrap_or(u32::MAX);
-            reader.get("planner.slots", &Whole(4..=672), slots) as usize
+            reader.get("planner.slots", &Whole(4..=2016), slots) as usize
         },
         expected_arrival_days: reader.get(
             "planner.expected_arrival_days",

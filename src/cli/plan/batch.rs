@@ -66,13 +66,13 @@ mod tests {
     fn answers_come_in_order_however_long_each_takes() {
         let items: Vec<u64> = (0..200).collect();
         let mut seen = Vec::new();
+        // Early items take longest, so their answers are ready last.
         let work = |item: &u64| {
-            // Early items take longest.
-            let rounds = (200 - item) * 500;
-            (0..rounds).fold(*item, |sum, round| sum ^ round.rotate_left(7)) as usize
-                & 0 + usize::try_from(*item).expect("small")
+            let spin = |sum: u64, round: u64| std::hint::black_box(sum ^ round);
+            (0..(200 - item) * 500).fold(0, spin);
+            *item
         };
         in_order(&items, work, |answer| seen.push(answer));
-        assert_eq!(seen, (0..200).collect::<Vec<usize>>());
+        assert_eq!(seen, items);
     }
 }
