@@ -6,6 +6,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod dispatch;
 pub mod domain;
 pub mod service;
 pub mod state;

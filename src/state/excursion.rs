@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::domain::command::Action;
 use crate::domain::event::EventKind;
 use crate::domain::id::{CircuitId, EvseId};
 use crate::domain::quantity::{Energy, Power};
@@ -44,6 +45,10 @@ impl Cause {
                 Self::Disobedience
             }
             EventKind::ProfileRead { .. } => Self::ProfileLost,
+            // A rollback gives the EVSEs back: that is the operator's own choice.
+            EventKind::CommandIssued { command } if command.action == Action::ClearProfile => {
+                Self::Configuration
+            }
             EventKind::CommandIssued { .. } => Self::SelfCaused,
             _ => Self::Configuration,
         }

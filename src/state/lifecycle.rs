@@ -59,6 +59,8 @@ pub struct Profiles {
     pub outstanding: Vec<Outstanding>,
     /// A read that is under way.
     pub reading: Option<Outstanding>,
+    /// The newest read ever asked for.
+    pub last_read: Option<CommandId>,
 }
 
 impl Profiles {
@@ -75,7 +77,10 @@ impl Profiles {
             unknown: false,
         };
         match command.action {
-            Action::ReadProfile => self.reading = Some(outstanding),
+            Action::ReadProfile => {
+                self.last_read = Some(command.id);
+                self.reading = Some(outstanding);
+            }
             Action::SetProfile { .. } | Action::ClearProfile => self.outstanding.push(outstanding),
         }
     }

@@ -1,0 +1,144 @@
+//! Room under the limits, handed out to those who may rise.
+
+use crate::domain::curve::PowerCurve;
+use crate::domain::evse::Evse;
+use crate::domain::id::CircuitId;
+use crate::domain::quantity::Power;
+use crate::domain::time::Time;
+use crate::state::SiteState;
+use crate::state::bound::{CircuitBound, on_phases};
+
+/// The room that is left under every circuit of a site, per instant.
+#[derive(Clone, Debug)]
+pub struct Headroom {
+    circuits: Vec<CircuitRoom>,
+}
+
+#[derive(Clone, Debug)]
+struct CircuitRoom {
+    id: CircuitId,
+    /// May be negative where the limit will be too low for what holds.
+    room: PowerCurve,
+    /// Room on each phase, where the circuit limits them.
+    phases: Option<[PowerCurve; 3]>,
+    /// The bound is above the limit now: nothing on this circuit rises.
+    exceeded: bool,
+}
+
+impl CircuitRoom {
+    fn new(id: CircuitId, bound: &CircuitBound, now: Time) -> Self {
+        let phases = bound.phase_limit.map(|limit| {
+            // The reserve of one EVSE may fall on any phase; it counts on each.
+            let limit = PowerCurve::constant(limit - bound.reserve.scaled_up(1, 3));
+            bound.phases.each_ref().map(|phase| limit.minus(phase))
+        });
+        Self {
+            id,
+            room: bound.headroom(),
+            phases,
+            exceeded: bound.is_exceeded(now),
+        }
+    }
+}
+
+impl Headroom {
+    /// The room of a site as things stand.
+    pub fn of(state: &SiteState, now: Time) -> Self {
+        let circuits = state
+            .site
+            .circuits
+            .iter()
+            .map(|circuit| {
+                CircuitRoom::new(circuit.id.clone(), &state.circuit_bound(circuit, now), now)
+            })
+            .collect();
+        Self { circuits }
+    }
+
+    fn above<'a>(
+        &'a self,
+        state: &'a SiteState,
+        evse: &'a Evse,
+    ) -> impl Iterator<Item = &'a CircuitRoom> {
+        let path: Vec<&CircuitId> = state
+            .site
+            .path(&evse.circuit)
+            .iter()
+            .map(|c| &c.id)
+            .collect();
+        self.circuits
+            .iter()
+            .filter(move |room| path.contains(&&room.id))
+    }
+
+    /// True if a circuit above the EVSE is exceeded now: its lowerings are urgent.
+    pub fn is_exceeded_above(&self, state: &SiteState, evse: &Evse) -> bool {
+        self.above(state, evse).any(|room| room.exceeded)
+    }
+
+    /// The first instant at which a circuit above the EVSE has too little room for what holds.
+    pub fn first_shortage(&self, state: &SiteState, evse: &Evse, now: Time) -> Option<Time> {
+        self.above(state, evse)
+            .flat_map(|room| std::iter::once(&room.room).chain(room.phases.iter().flatten()))
+            .filter_map(|room| PowerCurve::zero().first_above(room, now))
+            .min()
+    }
+
+    /// How far the EVSE may rise above its present bound at each instant: the least room of all
+    /// circuits above it, 0 where there is none or where an excursion is open.
+    pub fn rise(&self, state: &SiteState, evse: &Evse) -> PowerCurve {
+        let divisors = evse.phase_divisors();
+        self.above(state, evse).fold(
+            PowerCurve::constant(Power::from_watts(i64::MAX / 4)),
+            |least, room| {
+                if room.exceeded {
+                    return PowerCurve::zero();
+                }
+                let mut least = least.min(&room.room.max(&PowerCurve::zero()));
+                if let Some(phases) = &room.phases {
+                    for (phase, divisor) in phases.iter().zip(divisors) {
+                        if divisor > 0 {
+                            // Room of one phase is room for `divisor` times it, rounded down; power
+                            // fixed in watts needs 11/9 of it (see `state::bound`).
+                            let all = phase.zip(&PowerCurve::zero(), |p, _| {
+                                (p * divisor).scaled_down(9, 11).at_least_zero()
+                            });
+                            least = least.min(&all);
+                        }
+                    }
+                }
+                least
+            },
+        )
+    }
+
+    /// Takes the room that an EVSE's rise from `before` to `after` needs.
+    pub fn take(
+        &mut self,
+        state: &SiteState,
+        evse: &Evse,
+        before: &PowerCurve,
+        after: &PowerCurve,
+    ) {
+        let rise = after.zip(before, |after, before| (after - before).at_least_zero());
+        let on_phase = on_phases(evse, &rise);
+        let path: Vec<CircuitId> = state
+            .site
+            .path(&evse.circuit)
+            .iter()
+            .map(|c| c.id.clone())
+            .collect();
+        for room in self
+            .circuits
+            .iter_mut()
+            .filter(|room| path.contains(&room.id))
+        {
+            room.room = room.room.minus(&rise);
+            if let Some(phases) = &mut room.phases {
+                for (phase, part) in phases.iter_mut().zip(&on_phase) {
+                    *phase = phase.minus(part);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,12 @@
+//! From plan and confirmed profiles to commands. Pure: it makes no choice that the plan or the
+//! invariants did not make already.
+
+pub mod headroom;
+pub mod pacing;
+pub mod reconcile;
+pub mod target;
+
+#[cfg(test)]
+mod tests;
+
+pub use reconcile::{Dispatch, reconcile};

@@ -1,0 +1,358 @@
+//! Plan against confirmed profiles: which commands go out now.
+//!
+//! The one rule behind "lower before raise" (I1): a profile may leave only if, counted together
+//! with everything that already may hold, no circuit's bound rises above its limit at any future
+//! instant. Lowering never raises a bound, so it always may go; a raise is clipped to the room
+//! that confirmed lowerings have made, and grows with the next confirmation.
+
+use chrono::TimeDelta;
+
+use super::headroom::Headroom;
+use super::target::{profile_within, wanted};
+use crate::domain::command::{Action, Command};
+use crate::domain::curve::PowerCurve;
+use crate::domain::evse::Evse;
+use crate::domain::id::CommandId;
+use crate::domain::plan::Plan;
+use crate::domain::policy::Policy;
+use crate::domain::profile::Profile;
+use crate::domain::quantity::Power;
+use crate::domain::session::Session;
+use crate::domain::site::Mode;
+use crate::domain::time::Time;
+use crate::state::SiteState;
+use crate::state::evse_state::{Control, EvseState};
+use crate::state::lifecycle::MAX_OUTSTANDING;
+
+/// Differences further ahead than this do not hurry: they are sent with the next change, or after
+/// [`FAR_HOLD_S`].
+const NEAR_S: i64 = 10 * 60;
+/// An installed profile that differs only further ahead is renewed after this time.
+const FAR_HOLD_S: i64 = 15 * 60;
+/// Longest pause between attempts at an EVSE that does not answer.
+const LONGEST_RETRY_S: i64 = 15 * 60;
+
+/// What dispatch wants done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Dispatch {
+    /// To be journaled and then sent: lowerings first.
+    pub commands: Vec<Command>,
+    /// When to ask again though nothing happened.
+    pub wake_at: Option<Time>,
+}
+
+impl Dispatch {
+    fn wake(&mut self, at: Time) {
+        self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
+    }
+}
+
+/// One EVSE that may be sent to, with what is wanted and what holds.
+struct Candidate<'a> {
+    evse: &'a Evse,
+    state: &'a EvseState,
+    session: &'a Session,
+    bound: PowerCurve,
+    wanted: PowerCurve,
+    departure: Option<Time>,
+}
+
+/// Compares the plan with what holds and says which commands go out now.
+pub fn reconcile(state: &SiteState, policy: &Policy, now: Time) -> Dispatch {
+    let mut dispatch = Dispatch::default();
+    let mut numbers = state.last_command;
+    if matches!(state.effective_mode(), Mode::Shadow | Mode::Observe) {
+        roll_back(state, &mut dispatch, &mut numbers, now);
+        return dispatch;
+    }
+    for deadline in state
+        .evses
+        .values()
+        .filter_map(|e| e.profiles.next_deadline())
+    {
+        dispatch.wake(deadline);
+    }
+    let Some(plan) = &state.plan else {
+        return dispatch;
+    };
+    let mut headroom = Headroom::of(state, now);
+    let mut candidates = candidates(state, plan, now);
+    // Lowerings first: they need no room, and the room they will make is not there yet.
+    let (lower, mut raise): (Vec<_>, Vec<_>) = candidates
+        .drain(..)
+        .partition(|c| c.wanted.is_within(&c.bound, now));
+    raise.sort_by(|a, b| (a.departure, &a.evse.id).cmp(&(b.departure, &b.evse.id)));
+    for candidate in lower.iter().chain(&raise) {
+        let allowed = permitted(state, &headroom, candidate);
+        let profile = profile_within(candidate.evse, &allowed, now);
+        if !is_due(
+            state,
+            &headroom,
+            candidate,
+            &profile,
+            policy,
+            now,
+            &mut dispatch,
+        ) {
+            continue;
+        }
+        let after = candidate.evse.worst_case(&profile, Power::ZERO);
+        headroom.take(
+            state,
+            candidate.evse,
+            &candidate.bound,
+            &candidate.bound.max(&after),
+        );
+        numbers = numbers.next();
+        dispatch.commands.push(command(
+            candidate,
+            numbers,
+            Some(plan),
+            Action::SetProfile { profile },
+            now,
+        ));
+    }
+    read_back(state, plan, &mut dispatch, &mut numbers, now);
+    dispatch
+}
+
+/// The EVSEs that a profile may be sent to: a session runs, the mode allows it, it is not known
+/// to be uncontrollable, and the plan speaks of this very session.
+fn candidates<'a>(state: &'a SiteState, plan: &Plan, now: Time) -> Vec<Candidate<'a>> {
+    state
+        .site
+        .evses
+        .iter()
+        .filter(|evse| state.may_send_to(&evse.id))
+        .filter_map(|evse| {
+            let known = state.evses.get(&evse.id)?;
+            let session = known.running()?;
+            if matches!(known.control, Control::Unsupported { .. }) || known.resync {
+                return None;
+            }
+            let planned = plan
+                .evse(&evse.id)
+                .filter(|planned| planned.session == session.id)?;
+            Some(Candidate {
+                evse,
+                state: known,
+                session,
+                bound: known.bound(evse),
+                wanted: wanted(evse, plan, planned, state.fallback(evse, now), now),
+                departure: planned.departure,
+            })
+        })
+        .collect()
+}
+
+/// What may be sent of what is wanted: nowhere above the present bound by more than the room,
+/// and not above it at all while our view of the partner is stale.
+fn permitted(state: &SiteState, headroom: &Headroom, candidate: &Candidate<'_>) -> PowerCurve {
+    let rise = if state.is_current(candidate.evse) {
+        headroom.rise(state, candidate.evse)
+    } else {
+        PowerCurve::zero()
+    };
+    candidate.wanted.min(&candidate.bound.plus(&rise))
+}
+
+/// Whether a profile is worth sending now; where not yet, notes when it will be.
+fn is_due(
+    state: &SiteState,
+    headroom: &Headroom,
+    candidate: &Candidate<'_>,
+    profile: &Profile,
+    policy: &Policy,
+    now: Time,
+    dispatch: &mut Dispatch,
+) -> bool {
+    let profiles = &candidate.state.profiles;
+    let newest = profiles.outstanding.last();
+    let next = candidate.evse.worst_case(profile, Power::ZERO);
+    let reference = match newest.map(|o| &o.command.action) {
+        Some(Action::SetProfile { profile }) => candidate.evse.worst_case(profile, Power::ZERO),
+        Some(Action::ClearProfile | Action::ReadProfile) => candidate.bound.clone(),
+        None => match &profiles.confirmed {
+            Some(confirmed) => candidate
+                .evse
+                .worst_case(&confirmed.profile, candidate.evse.hardware_max()),
+            None => {
+                // Nothing is known to hold: the first profile goes at once, unless refused.
+                return not_before(candidate.state.backoff_until, now, dispatch);
+            }
+        },
+    };
+    let lower_now = next.at(now) < reference.at(now);
+    let urgent = headroom.is_exceeded_above(state, candidate.evse) && lower_now;
+    let in_flight = newest.is_some_and(|o| !o.unknown);
+    if in_flight {
+        // One request at a time per session, except to get a site under its limit.
+        return urgent && profiles.outstanding.len() < MAX_OUTSTANDING;
+    }
+    if let Some(newest) = newest {
+        // Silence: try again, with growing pauses; a read goes in between (see `read_back`).
+        let open = i64::try_from(profiles.outstanding.len()).unwrap_or(i64::MAX);
+        let pause = (i64::from(policy.answer_deadline_s) << open.min(6)).min(LONGEST_RETRY_S);
+        let due = newest.command.issued_at + TimeDelta::seconds(pause);
+        return profiles.outstanding.len() < MAX_OUTSTANDING
+            && (urgent || not_before(Some(due), now, dispatch));
+    }
+    if urgent {
+        return true;
+    }
+    if !not_before(candidate.state.backoff_until, now, dispatch) {
+        return false;
+    }
+    // A limit that will be too low for what holds must be answered before its time.
+    let shortage = headroom.first_shortage(state, candidate.evse, now);
+    if let Some(short) = shortage
+        && next.at(short) < reference.at(short)
+    {
+        return true;
+    }
+    let since_last = candidate.state.last_set_at.map(|at| now - at);
+    let held = |seconds: i64| since_last.is_none_or(|since| since >= TimeDelta::seconds(seconds));
+    let near = differs(
+        &next,
+        &reference,
+        now,
+        now + TimeDelta::seconds(NEAR_S),
+        policy.dead_band,
+    );
+    if near {
+        let hold = i64::from(policy.min_hold_s);
+        if held(hold) {
+            return true;
+        }
+        dispatch.wake(candidate.state.last_set_at.unwrap_or(now) + TimeDelta::seconds(hold));
+        return false;
+    }
+    let far_end = now + TimeDelta::days(2);
+    if differs(&next, &reference, now, far_end, policy.dead_band) {
+        if held(FAR_HOLD_S) {
+            return true;
+        }
+        dispatch.wake(candidate.state.last_set_at.unwrap_or(now) + TimeDelta::seconds(FAR_HOLD_S));
+    }
+    false
+}
+
+/// True if `at` is not in the future; else notes to come back then.
+fn not_before(at: Option<Time>, now: Time, dispatch: &mut Dispatch) -> bool {
+    match at.filter(|at| *at > now) {
+        Some(at) => {
+            dispatch.wake(at);
+            false
+        }
+        None => true,
+    }
+}
+
+/// True if two curves differ by more than `band` somewhere in `[from, until)`.
+fn differs(a: &PowerCurve, b: &PowerCurve, from: Time, until: Time, band: Power) -> bool {
+    a.minus(b).lowest_within(from, until) < -band || b.minus(a).lowest_within(from, until) < -band
+}
+
+/// Asks the peer what holds where two requests in a row got no answer.
+fn read_back(
+    state: &SiteState,
+    plan: &Plan,
+    dispatch: &mut Dispatch,
+    numbers: &mut CommandId,
+    now: Time,
+) {
+    for candidate in candidates(state, plan, now) {
+        let profiles = &candidate.state.profiles;
+        let unknown = profiles.outstanding.iter().filter(|o| o.unknown).count();
+        let set_now = dispatch
+            .commands
+            .iter()
+            .any(|c| c.evse == candidate.evse.id);
+        let last = profiles.outstanding.last().map(|o| o.command.id);
+        let read_since = profiles.last_read.is_some_and(|read| Some(read) > last);
+        if unknown >= 2 && profiles.reading.is_none() && !set_now && !read_since {
+            *numbers = numbers.next();
+            dispatch.commands.push(command(
+                &candidate,
+                *numbers,
+                None,
+                Action::ReadProfile,
+                now,
+            ));
+        }
+    }
+}
+
+/// Rollback: everything of ours is cleared, the smallest rise of a bound first.
+fn roll_back(state: &SiteState, dispatch: &mut Dispatch, numbers: &mut CommandId, now: Time) {
+    let mut ours: Vec<(Power, Candidate<'_>)> = state
+        .site
+        .evses
+        .iter()
+        .filter_map(|evse| {
+            let known = state.evses.get(&evse.id)?;
+            let session = known.running()?;
+            let profiles = &known.profiles;
+            let sent = profiles
+                .confirmed
+                .as_ref()
+                .is_some_and(|c| c.command.is_some())
+                || profiles
+                    .outstanding
+                    .iter()
+                    .any(|o| matches!(o.command.action, Action::SetProfile { .. }));
+            let clearing = profiles
+                .outstanding
+                .iter()
+                .any(|o| matches!(o.command.action, Action::ClearProfile) && !o.unknown);
+            if !sent || clearing || known.backoff_until.is_some_and(|until| until > now) {
+                return None;
+            }
+            if profiles.outstanding.len() >= MAX_OUTSTANDING {
+                return None;
+            }
+            let bound = known.bound(evse);
+            let rise = evse.hardware_max() - bound.at(now);
+            Some((
+                rise,
+                Candidate {
+                    evse,
+                    state: known,
+                    session,
+                    wanted: bound.clone(),
+                    bound,
+                    departure: None,
+                },
+            ))
+        })
+        .collect();
+    ours.sort_by(|a, b| (a.0, &a.1.evse.id).cmp(&(b.0, &b.1.evse.id)));
+    for (_, candidate) in &ours {
+        *numbers = numbers.next();
+        dispatch.commands.push(command(
+            candidate,
+            *numbers,
+            None,
+            Action::ClearProfile,
+            now,
+        ));
+    }
+}
+
+fn command(
+    candidate: &Candidate<'_>,
+    id: CommandId,
+    plan: Option<&Plan>,
+    action: Action,
+    now: Time,
+) -> Command {
+    Command {
+        id,
+        evse: candidate.evse.id.clone(),
+        session: Some(candidate.session.id.clone()),
+        native_session: Some(candidate.session.native_id.clone()),
+        plan: plan.map(|plan| plan.id),
+        issued_at: now,
+        action,
+    }
+}
