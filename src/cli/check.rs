@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use serde_json::{Map, Value, json};
 
-use crate::config::{Config, ConfigError, Loaded};
+use crate::config::{Config, ConfigError, Loaded, Secret};
 
 use super::exit::Exit;
 use super::output;
@@ -89,9 +89,12 @@ fn text(loaded: &Loaded) -> String {
             lines.push(format!("\n[{section}]"));
             section_before = section;
         }
-        // A key that is not set has no value in TOML.
+        // What is printed can be used as a file: what is not set or not shown is a comment.
         lines.push(match &setting.value {
             Value::Null => format!("# {key} is not set"),
+            Value::String(text) if text == Secret::REDACTED => {
+                format!("# {key} is set, not shown: {}", setting.origin)
+            }
             value => format!("{:40} # {}", format!("{key} = {value}"), setting.origin),
         });
     }
