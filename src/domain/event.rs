@@ -54,6 +54,8 @@ pub enum EventKind {
         /// The site as it is now.
         site: Box<Site>,
     },
+    /// The site was given up; nothing is planned or sent any more.
+    SiteRemoved,
     /// The operator chose what evenload may do.
     ModeSet {
         /// The mode.

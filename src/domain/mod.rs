@@ -10,6 +10,7 @@ pub mod policy;
 pub mod ports;
 pub mod profile;
 pub mod quantity;
+pub mod runs;
 pub mod session;
 pub mod signal;
 pub mod site;

@@ -56,8 +56,10 @@ pub struct PlannedEvse {
     /// The session it is for.
     pub session: SessionId,
     /// Worst-case power per slot: what the EVSE may draw at the highest voltage.
+    #[serde(with = "super::runs")]
     pub power: Vec<Power>,
     /// One reason per slot.
+    #[serde(with = "super::runs")]
     pub reasons: Vec<Reason>,
     /// What the limits leave undelivered at departure.
     pub unmet: Energy,
@@ -77,12 +79,16 @@ pub struct PlannedCircuit {
     /// The circuit.
     pub circuit: CircuitId,
     /// Effective limit per slot.
+    #[serde(with = "super::runs")]
     pub limit: Vec<Power>,
     /// Load per slot that the plan does not control: base load, uncontrollable EVSEs, reserve.
+    #[serde(with = "super::runs")]
     pub uncontrolled: Vec<Power>,
     /// Sum of planned powers per slot.
+    #[serde(with = "super::runs")]
     pub planned: Vec<Power>,
     /// What one more kWh of room would have been worth, per slot; empty where not known.
+    #[serde(with = "super::runs")]
     pub shadow_price: Vec<Price>,
 }
 
@@ -106,6 +112,7 @@ pub struct Plan {
     /// In the order of the site's circuits.
     pub circuits: Vec<PlannedCircuit>,
     /// Import price per slot it reckoned with; empty if no price was known.
+    #[serde(with = "super::runs")]
     pub prices: Vec<Price>,
     /// Expected cost of the planned energy.
     pub cost: Money,

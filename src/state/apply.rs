@@ -41,6 +41,7 @@ impl SiteState {
     fn apply_kind(&mut self, kind: &EventKind, now: Time) -> Option<EvseId> {
         match kind {
             EventKind::SiteConfigured { site } => self.configure(site),
+            EventKind::SiteRemoved => self.removed = true,
             EventKind::ModeSet { mode, evses } => {
                 self.mode = *mode;
                 self.canary.clone_from(evses);
@@ -170,6 +171,7 @@ impl SiteState {
 
     fn configure(&mut self, site: &Site) {
         self.site = site.clone();
+        self.removed = false;
         self.evses.retain(|id, _| site.evse(id).is_some());
         self.canary.retain(|id| site.evse(id).is_some());
         self.plan_inputs += 1;

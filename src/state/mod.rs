@@ -81,6 +81,9 @@ pub struct SiteState {
     pub last_seq: u64,
     /// When the newest event was applied.
     pub updated_at: Time,
+    /// The site was given up.
+    #[serde(default)]
+    pub removed: bool,
     /// Counted up whenever something changes that a plan depends on.
     pub plan_inputs: u64,
 }
@@ -104,6 +107,7 @@ impl SiteState {
             excursions: Excursions::default(),
             last_seq: 0,
             updated_at: now,
+            removed: false,
             plan_inputs: 0,
         }
     }
