@@ -7,66 +7,7 @@
 
 use crate::model::Model;
 use crate::network::{ArcId, Network, NetworkBuilder};
-
-/// What the flow may use: bounds of each session and slot, and what is free in each circuit.
-#[derive(Debug, Clone)]
-pub(crate) struct Room {
-    /// Least power by session and slot of its window, in mW.
-    pub(crate) low: Vec<Vec<i64>>,
-    /// Most power by session and slot of its window, in mW.
-    pub(crate) high: Vec<Vec<i64>>,
-    /// Energy to draw by session, in mW slots.
-    pub(crate) need: Vec<i64>,
-    /// What is free by circuit and slot, in mW.
-    pub(crate) free: Vec<Vec<i64>>,
-    /// Surplus at the grid by slot, in mW: as far as it reaches, energy costs the export price.
-    pub(crate) surplus: Vec<i64>,
-}
-
-impl Room {
-    /// All that the model gives.
-    pub(crate) fn of(model: &Model<'_>) -> Self {
-        let window = |it: &crate::model::Need, value| vec![value; it.to.saturating_sub(it.from)];
-        let root = &model.circuits[model.root];
-        Self {
-            low: model.sessions.iter().map(|it| window(it, 0)).collect(),
-            high: model
-                .sessions
-                .iter()
-                .map(|it| window(it, it.max_mw))
-                .collect(),
-            need: model.sessions.iter().map(|it| it.energy).collect(),
-            free: model.circuits.iter().map(|it| it.free_mw.clone()).collect(),
-            surplus: root
-                .base_kw
-                .iter()
-                .map(|kw| (-crate::milliwatts::ceil(*kw)).max(0))
-                .collect(),
-        }
-    }
-
-    /// Takes the least powers out: afterwards `low` is 0 everywhere, and `need`, `high`, `free` and
-    /// `surplus` are what is left. Returns what was taken.
-    fn without_low(&self, model: &Model<'_>) -> Self {
-        let mut left = self.clone();
-        for (session, it) in model.sessions.iter().enumerate() {
-            for (offset, low) in self.low[session]
-                .iter()
-                .enumerate()
-                .filter(|(_, low)| **low > 0)
-            {
-                let slot = it.from + offset;
-                left.need[session] -= low;
-                left.high[session][offset] -= low;
-                left.surplus[slot] = (left.surplus[slot] - low).max(0);
-                for circuit in model.upwards(it.circuit) {
-                    left.free[circuit][slot] -= low;
-                }
-            }
-        }
-        left
-    }
-}
+use crate::room::Room;
 
 /// Power by session and slot of its window, in mW.
 pub(crate) type Powers = Vec<Vec<i64>>;
@@ -165,22 +106,17 @@ fn cheapest(model: &Model<'_>, room: &Room, classes: &Classes) -> Powers {
 fn price_steps(model: &Model<'_>, room: &Room) -> Vec<PriceStep> {
     let mut steps = Vec::with_capacity(model.slots);
     for slot in 0..model.slots {
-        let free = room.free[model.root][slot].max(0);
-        let surplus = room.surplus[slot].min(free);
-        if surplus > 0 {
-            steps.push(PriceStep {
-                price: model.export_price(slot),
-                slot,
-                most: surplus,
-            });
-        }
-        if free > surplus {
-            steps.push(PriceStep {
-                price: model.import_price(slot),
-                slot,
-                most: free - surplus,
-            });
-        }
+        let free = room.free[room.root][slot].max(0);
+        let owed = room.owed[slot].min(free);
+        let surplus = room.surplus[slot].clamp(owed, free);
+        let (export, import) = (model.export_price(slot), model.import_price(slot));
+        let parts = [
+            (f64::NEG_INFINITY, owed),
+            (export, surplus - owed),
+            (import, free - surplus),
+        ];
+        let parts = parts.into_iter().filter(|(_, most)| *most > 0);
+        steps.extend(parts.map(|(price, most)| PriceStep { price, slot, most }));
     }
     steps.sort_by(|a, b| a.price.total_cmp(&b.price).then(a.slot.cmp(&b.slot)));
     steps
@@ -214,7 +150,7 @@ impl Wiring {
         let source = builder.add_node();
         let sessions: Vec<u32> = model.sessions.iter().map(|_| builder.add_node()).collect();
         let entry = circuit_nodes(model, room, &mut builder, add);
-        let grid = entry[model.root].clone();
+        let grid = entry[room.root].clone();
         match direction {
             Direction::SessionToGrid(classes) => {
                 let class_nodes = class_nodes(classes, source, &mut builder);
@@ -225,7 +161,7 @@ impl Wiring {
             }
             Direction::GridToSession => {
                 for (slot, node) in grid.iter().enumerate() {
-                    builder.add_arc(source, *node, room.free[model.root][slot]);
+                    builder.add_arc(source, *node, room.free[room.root][slot]);
                 }
             }
         }
@@ -241,7 +177,7 @@ impl Wiring {
                     add(
                         &mut builder,
                         sessions[session],
-                        entry[it.circuit][slot],
+                        entry[room.circuit_of[session]][slot],
                         most,
                     )
                 })
@@ -285,12 +221,10 @@ fn circuit_nodes(
     builder: &mut NetworkBuilder,
     add: impl Fn(&mut NetworkBuilder, u32, u32, i64) -> ArcId,
 ) -> Vec<Vec<u32>> {
-    let most = most_below(model, room);
-    let mut top_down: Vec<usize> = (0..model.circuits.len()).collect();
-    top_down.sort_by_key(|circuit| model.circuits[*circuit].depth);
-    let mut entry: Vec<Vec<u32>> = vec![Vec::new(); model.circuits.len()];
-    for circuit in top_down {
-        entry[circuit] = match model.circuits[circuit].parent {
+    let most = room.most_below(model);
+    let mut entry: Vec<Vec<u32>> = vec![Vec::new(); room.parent.len()];
+    for circuit in room.top_down.iter().copied() {
+        entry[circuit] = match room.parent[circuit] {
             None => (0..model.slots).map(|_| builder.add_node()).collect(),
             Some(parent) => (0..model.slots)
                 .map(|slot| {
@@ -307,29 +241,4 @@ fn circuit_nodes(
         };
     }
     entry
-}
-
-/// The sum of most powers below each circuit by slot.
-fn most_below(model: &Model<'_>, room: &Room) -> Vec<Vec<i64>> {
-    let mut most = vec![vec![0_i64; model.slots]; model.circuits.len()];
-    for (session, it) in model.sessions.iter().enumerate() {
-        for (high, sum) in room.high[session]
-            .iter()
-            .zip(&mut most[it.circuit][it.from..])
-        {
-            *sum = sum.saturating_add(*high);
-        }
-    }
-    let mut deepest_first: Vec<usize> = (0..model.circuits.len()).collect();
-    deepest_first.sort_by_key(|circuit| std::cmp::Reverse(model.circuits[*circuit].depth));
-    for circuit in deepest_first {
-        if let Some(parent) = model.circuits[circuit].parent {
-            let below = std::mem::take(&mut most[circuit]);
-            for (sum, below) in most[parent].iter_mut().zip(&below) {
-                *sum = sum.saturating_add(*below);
-            }
-            most[circuit] = below;
-        }
-    }
-    most
 }

@@ -1,23 +1,28 @@
 //! Plans the power of charging sessions under a tree of limits.
 
 mod audit;
+mod coupled;
 mod explain;
 mod explanation;
 mod fault;
 mod flow;
 mod headroom;
+mod lp;
 mod milliwatts;
 mod model;
 mod network;
+mod phases;
 mod problem;
 mod proportional;
 mod read;
-mod repair;
 mod report;
+mod room;
 mod series;
 mod settings;
 mod solution;
 mod solve;
+mod steps;
+mod storage;
 mod validate;
 
 pub use audit::{Audit, Violation, audit};

@@ -40,7 +40,6 @@ pub(crate) struct Node {
     /// The same by phase, in sixths of mW, where the circuit has a phase limit.
     pub(crate) phase_free: Option<[Vec<i64>; 3]>,
     /// How far all controlled power together may be negative, in mW by slot.
-    #[expect(dead_code, reason = "for the linear program")]
     pub(crate) feed_in_mw: Vec<i64>,
 }
 
@@ -57,9 +56,22 @@ pub(crate) struct Need {
     /// Priority times efficiency: the loss per unit of energy not drawn.
     pub(crate) weight: f64,
     pub(crate) on_phase: [bool; 3],
+    /// It can feed back, so its power is planned together with what it holds.
+    pub(crate) stores: bool,
 }
 
 impl Need {
+    /// The part of its power that falls on a phase.
+    pub(crate) fn share_on(&self, phase: usize) -> f64 {
+        let phases = self.on_phase.iter().filter(|on| **on).count();
+        match (self.on_phase[phase], phases) {
+            (false, _) => 0.0,
+            (true, 1) => 1.0,
+            (true, 2) => 0.5,
+            (true, _) => 1.0 / 3.0,
+        }
+    }
+
     /// Sixths of each milliwatt that fall on each of its phases.
     pub(crate) fn sixths_per_phase(&self) -> i64 {
         let phases = self.on_phase.iter().filter(|on| **on).count();
@@ -238,5 +250,6 @@ fn need(session: &SessionNeed, circuit: usize, hours: f64) -> Need {
         max_mw,
         weight: session.priority * session.efficiency,
         on_phase,
+        stores: session.discharge_max_kw > 0.0 && window > 0,
     }
 }

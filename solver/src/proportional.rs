@@ -1,7 +1,7 @@
 //! The plan of last resort: each session its share of what is free. It cannot fail.
 
 use crate::flow::Powers;
-use crate::headroom::Headroom;
+use crate::headroom::{Headroom, Tap};
 use crate::model::Model;
 
 /// Every session charges from arrival until it has what it needs. In each slot it gets its maximum
@@ -41,10 +41,10 @@ pub(crate) fn plan(model: &Model<'_>) -> Powers {
         for session in here {
             let it = &model.sessions[session];
             let now = powers[session][slot - it.from];
-            let most = headroom
-                .for_session(model, session, slot)
-                .min(it.max_mw - now)
-                .min(left[session]);
+            let room = headroom
+                .up(model, Tap::of_session(model, session), slot)
+                .max(0);
+            let most = room.min(it.max_mw - now).min(left[session]);
             if now + most >= it.min_mw {
                 raise(
                     model,
@@ -68,7 +68,7 @@ fn raise(
     (session, slot): (usize, usize),
     mw: i64,
 ) {
-    headroom.take(model, session, slot, mw);
+    headroom.take(model, Tap::of_session(model, session), slot, mw);
     powers[session][slot - model.sessions[session].from] += mw;
     left[session] -= mw;
 }
@@ -101,11 +101,14 @@ fn shares(
         for circuit in model.upwards(it.circuit) {
             share = share.min(scaled(
                 wish(*session),
-                headroom.at(circuit, slot),
+                headroom.free[circuit][slot],
                 wished[circuit],
             ));
             for phase in (0..3).filter(|phase| it.on_phase[*phase]) {
-                if let Some(free) = headroom.phase_at(circuit, phase, slot) {
+                if let Some(free) = headroom.phase_free[circuit]
+                    .as_ref()
+                    .map(|free| free[phase][slot])
+                {
                     let loads = wished_on_phase[circuit][phase];
                     share = share.min(scaled(wish(*session), free, loads));
                 }

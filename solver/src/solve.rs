@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 
 use crate::audit::audit;
-use crate::flow::{self, Room};
+use crate::coupled;
 use crate::model::Model;
 use crate::report::{self, Draft};
-use crate::{Phase, Problem, Settings, Solution, Status, UsedBackend, proportional, repair};
+use crate::{Backend, Phase, Problem, Settings, Solution, Status, UsedBackend, proportional};
 
 /// Plans a problem. Always returns a plan, whatever the problem; `should_stop` is asked between
 /// steps, and once it says yes the best plan so far is returned.
@@ -51,30 +51,55 @@ pub fn solve_with_phases(
     last.unwrap_or_else(|| Solution::nothing(&problem))
 }
 
-/// The plans to judge, best first.
-fn drafts(
-    model: &Model<'_>,
-    _settings: &Settings,
-    should_stop: &dyn Fn() -> bool,
-) -> Vec<(Draft, Status, UsedBackend)> {
-    let mut drafts = Vec::new();
-    if !should_stop() {
-        let mut powers = flow::plan(model, &Room::of(model));
-        repair::zero_or_minimum(model, &mut powers);
-        drafts.push((
-            Draft::of_sessions(model, powers),
-            Status::Optimal,
-            UsedBackend::Flow,
-        ));
-    }
-    let status = if drafts.is_empty() {
-        Status::FeasibleTimeLimit
-    } else {
-        Status::Fallback
+/// The plans to judge, best first. Later ones are made only when asked for.
+fn drafts<'a>(
+    model: &'a Model<'_>,
+    settings: &'a Settings,
+    should_stop: &'a dyn Fn() -> bool,
+) -> impl Iterator<Item = (Draft, Status, UsedBackend)> + 'a {
+    let stopped = should_stop();
+    let preferred = (!stopped).then(|| preferred(model, settings, should_stop));
+    let last = std::iter::once_with(move || {
+        let status = if stopped {
+            Status::FeasibleTimeLimit
+        } else {
+            Status::Fallback
+        };
+        let shares = Draft::of_sessions(model, proportional::plan(model));
+        (shares, status, UsedBackend::Proportional)
+    });
+    preferred.into_iter().flatten().chain(last)
+}
+
+/// What the methods make of it: the preferred one, and where that is the linear program, the flow
+/// method behind it, which leaves batteries at rest and looks at neither peak nor phases.
+fn preferred<'a>(
+    model: &'a Model<'_>,
+    settings: &Settings,
+    should_stop: &'a dyn Fn() -> bool,
+) -> impl Iterator<Item = (Draft, Status, UsedBackend)> + 'a {
+    let coupled = coupled::is_coupled(model);
+    let backend = match settings.backend {
+        Backend::Auto | Backend::Flow if !coupled => UsedBackend::Flow,
+        Backend::Microlp => UsedBackend::Microlp,
+        _ => UsedBackend::Clarabel,
     };
-    let shares = Draft::of_sessions(model, proportional::plan(model));
-    drafts.push((shares, status, UsedBackend::Proportional));
-    drafts
+    let first = (backend != UsedBackend::Flow)
+        .then(|| coupled::plan(model, backend, should_stop))
+        .flatten()
+        .map(|draft| (draft, backend));
+    let flow = std::iter::once_with(move || {
+        let draft = Draft::of_sessions(model, coupled::flow_plan(model, should_stop));
+        (draft, UsedBackend::Flow)
+    });
+    first.into_iter().chain(flow).map(move |(draft, used)| {
+        let status = match (should_stop(), coupled && used == UsedBackend::Flow) {
+            (true, _) => Status::FeasibleTimeLimit,
+            (false, true) => Status::Fallback,
+            (false, false) => Status::Optimal,
+        };
+        (draft, status, used)
+    })
 }
 
 fn relaxed(problem: &Problem) -> Problem {

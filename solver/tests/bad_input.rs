@@ -1,5 +1,4 @@
 //! Every fault of a problem file is found and named by its place.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 use evenload_solver::parse_problem;
 use serde_json::{Value, json};

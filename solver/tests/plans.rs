@@ -1,5 +1,4 @@
 //! What a plan promises, on problems small enough to check by hand.
-#![expect(clippy::unwrap_used, reason = "a test may fail")]
 
 mod support;
 

@@ -1,0 +1,83 @@
+//! The linear program, for whatever the flow method cannot express: demand charge, phases,
+//! batteries, vehicles that feed back, room above the need.
+//!
+//! Its answer is not the plan. An interior point spreads power over equally good slots and is
+//! exact to some 1e-8 only, so [`crate::coupled`] keeps what couples slots and phases (peak,
+//! batteries, feed-in, split between phases) and lets the flow method place the charging.
+
+mod program;
+
+use good_lp::{DualValues as _, SolutionWithDual as _};
+use good_lp::{ResolutionError, Solution as _, SolverModel, clarabel, microlp};
+
+use crate::UsedBackend;
+use crate::model::Model;
+use program::{Program, Stage};
+
+/// What the linear program decided, in kW.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    /// Charging power by session and slot of its window.
+    pub(crate) charge: Vec<Vec<f64>>,
+    /// Feed-in power by session and slot of its window; empty for a session that cannot.
+    pub(crate) discharge: Vec<Vec<f64>>,
+    /// Net power by battery and slot.
+    pub(crate) batteries: Vec<Vec<f64>>,
+    /// Highest import, where there is a demand charge.
+    pub(crate) peak_kw: Option<f64>,
+    /// Worth of a kWh of limit by circuit and slot, where the backend tells.
+    pub(crate) shadow: Option<Vec<Vec<f64>>>,
+}
+
+/// Weighted unmet energy below this is none, in kWh.
+const UNMET_TOLERANCE_KWH: f64 = 1e-5;
+
+/// Solves the stages: least unmet energy, then least cost. `None` when the backend fails or
+/// `should_stop` says so.
+pub(crate) fn solve(
+    model: &Model<'_>,
+    backend: UsedBackend,
+    should_stop: &dyn Fn() -> bool,
+) -> Option<Answer> {
+    if should_stop() {
+        return None;
+    }
+    // A price on unmet energy above all others does both stages at once where nothing stays unmet.
+    let (answer, unmet) = run(model, backend, Stage::PricedUnmet).ok()?;
+    if unmet <= UNMET_TOLERANCE_KWH || should_stop() {
+        return Some(answer);
+    }
+    let (_, least) = run(model, backend, Stage::LeastUnmet).ok()?;
+    if should_stop() {
+        return Some(answer);
+    }
+    let most = least + least.abs().max(1.0) * 1e-8;
+    let held = run(model, backend, Stage::LeastCost { unmet_most: most });
+    Some(held.map_or(answer, |(held, _)| held))
+}
+
+fn run(
+    model: &Model<'_>,
+    backend: UsedBackend,
+    stage: Stage,
+) -> Result<(Answer, f64), ResolutionError> {
+    let program = Program::new(model);
+    let (unsolved, rows, handles) = program.staged(stage);
+    if backend == UsedBackend::Microlp {
+        let mut lp = unsolved.using(microlp);
+        for row in rows {
+            lp.add_constraint(row);
+        }
+        let solved = lp.solve()?;
+        return Ok(handles.read(model, &|variable| solved.value(variable)));
+    }
+    let mut lp = unsolved.using(clarabel);
+    let references: Vec<_> = rows.into_iter().map(|row| lp.add_constraint(row)).collect();
+    let mut solved = lp.solve()?;
+    let (mut answer, unmet) = handles.read(model, &|variable| solved.value(variable));
+    if matches!(stage, Stage::PricedUnmet) {
+        let duals = solved.compute_dual();
+        answer.shadow = Some(handles.shadow(model, &|row| duals.dual(references[row].clone())));
+    }
+    Ok((answer, unmet))
+}
