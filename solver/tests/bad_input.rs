@@ -1,4 +1,8 @@
 //! Every fault of a problem file is found and named by its place.
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper may fail as the test may"
+)]
 
 use evenload_solver::parse_problem;
 use serde_json::{Value, json};
