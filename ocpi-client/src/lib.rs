@@ -6,6 +6,7 @@
 //! - [`token`] and [`headers`]: what goes into the headers, as plain pairs of name and value;
 //! - [`paging`] and [`registration`]: state machines that name the next request and take its
 //!   result;
+//! - [`profile_request`] and [`plausibility`]: what peers mean when they answer or measure oddly;
 //! - [`response`] and [`error`]: from an HTTP answer to data, or to whose fault it is;
 //! - [`client`]: all of it over HTTP, with a deadline, a size limit and a record of the exchange.
 //!
@@ -15,6 +16,8 @@ pub mod client;
 pub mod error;
 pub mod headers;
 pub mod paging;
+pub mod plausibility;
+pub mod profile_request;
 pub mod read;
 pub mod registration;
 pub mod response;

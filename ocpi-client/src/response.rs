@@ -4,11 +4,30 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::read::{
-    Deviation, Deviations, FromOcpi, id, read_at, read_list_at, read_one, shortened,
+    Deviation, Deviations, FromOcpi, Reading, Unreadable, id, read_at, read_list_at, read_one,
+    shortened,
 };
 use crate::types::{Envelope, StatusCode};
 
 const SECTION: &str = "transport_and_format: Response format";
+const CALLBACK: &str = "mod_charging_profiles: Sender interface, POST method";
+
+/// Reads a result that a peer sent to a `response_url`: bare, as specified, or wrapped in an
+/// envelope, as some do.
+pub fn read_callback<T: FromOcpi>(body: &Value) -> Result<Reading<T>, Unreadable> {
+    let Some(inner) = body.get("data").filter(|data| !data.is_null()) else {
+        return read_one(body);
+    };
+    let mut reading = read_at::<T>(inner, "$.data")?;
+    let detail = "the result is wrapped in an envelope";
+    reading.deviations.push(Deviation::new(
+        id::ENVELOPE_UNEXPECTED,
+        "$",
+        CALLBACK,
+        detail,
+    ));
+    Ok(reading)
+}
 
 /// An answer as it came, without its headers but one.
 #[derive(Debug, Clone, Copy)]

@@ -4,11 +4,13 @@ mod address;
 mod call;
 mod crawl;
 mod exchange;
+mod perform;
 mod requests;
 
 pub use address::{below, parse};
 pub use crawl::{Crawl, Page};
 pub use exchange::{Exchange, MAX_KEPT_CHARS, Message};
+pub use perform::{Connection, Performed};
 pub use requests::MAX_URL_CHARS;
 
 use std::time::Duration;

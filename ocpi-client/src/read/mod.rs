@@ -10,12 +10,14 @@
 
 mod deviation;
 mod object;
+mod patch;
 mod reader;
 mod scalar;
 
 pub(crate) use deviation::shortened;
 pub use deviation::{Deviation, Deviations, MAX_DEVIATIONS, id};
 pub use object::{Extra, Object, OcpiObject};
+pub use patch::patched;
 pub use reader::{Reader, Unreadable};
 
 use serde_json::Value;

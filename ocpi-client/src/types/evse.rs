@@ -103,6 +103,20 @@ impl Evse {
     pub fn connector(&self, id: &CiString) -> Option<&Connector> {
         self.connectors.iter().find(|connector| connector.id == *id)
     }
+
+    /// Puts a connector in place of the one with the same identifier, or adds it; the EVSE was then
+    /// changed at least as late as the connector.
+    pub fn put_connector(&mut self, connector: Connector) {
+        self.last_updated = self.last_updated.max(connector.last_updated);
+        match self
+            .connectors
+            .iter_mut()
+            .find(|known| known.id == connector.id)
+        {
+            Some(known) => *known = connector,
+            None => self.connectors.push(connector),
+        }
+    }
 }
 
 impl OcpiObject for Evse {

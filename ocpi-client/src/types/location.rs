@@ -88,6 +88,18 @@ impl Location {
     pub fn evse(&self, uid: &CiString) -> Option<&Evse> {
         self.evses.iter().find(|evse| evse.uid == *uid)
     }
+
+    /// Puts an EVSE in place of the one with the same identifier, or adds it; the location was
+    /// then changed at least as late as the EVSE.
+    pub fn put_evse(&mut self, evse: Evse) {
+        self.last_updated = self
+            .last_updated
+            .max(evse.last_updated.unwrap_or(self.last_updated));
+        match self.evses.iter_mut().find(|known| known.uid == evse.uid) {
+            Some(known) => *known = evse,
+            None => self.evses.push(evse),
+        }
+    }
 }
 
 impl OcpiObject for Location {

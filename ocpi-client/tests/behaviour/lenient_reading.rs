@@ -1,32 +1,13 @@
 //! What peers really send is understood, and every tolerance is written down.
-#![expect(clippy::unwrap_used, reason = "a test may stop at the first surprise")]
 
-use ocpi_client::read::{id, read_list, read_one};
+use ocpi_client::read::{MAX_DEVIATIONS, id, patched, read_list, read_one};
 use ocpi_client::types::{
-    CiString, DateTime, Location, Session, SessionPatch, SessionStatus, Tenths,
+    CiString, Connector, DateTime, Evse, Location, Session, SessionPatch, SessionStatus, Status,
+    Tariff, Tenths,
 };
 use serde_json::{Value, json};
 
-fn session() -> Value {
-    json!({
-        "country_code": "NL", "party_id": "CPO", "id": "S-1",
-        "start_date_time": "2026-03-01T08:00:00Z", "kwh": 4.25,
-        "cdr_token": {
-            "country_code": "NL", "party_id": "MSP", "uid": "0432",
-            "type": "RFID", "contract_id": "NL-MSP-C1"
-        },
-        "auth_method": "WHITELIST", "location_id": "L1", "evse_uid": "E1", "connector_id": "1",
-        "currency": "EUR", "status": "ACTIVE", "last_updated": "2026-03-01T08:15:00Z"
-    })
-}
-
-fn with(mut object: Value, field: &str, value: Value) -> Value {
-    object
-        .as_object_mut()
-        .unwrap()
-        .insert(field.to_owned(), value);
-    object
-}
+use crate::samples::{connector, evse, location, session, with, without};
 
 #[test]
 fn a_session_as_specified_has_no_deviations() {
@@ -173,28 +154,166 @@ fn a_patch_without_last_updated_is_refused() {
 }
 
 #[test]
-fn four_hundred_volts_on_three_phases_is_read_as_line_to_line() {
-    let location = json!({
-        "country_code": "NL", "party_id": "CPO", "id": "L1", "publish": true,
-        "address": "Road 1", "city": "Town", "country": "NLD", "time_zone": "Europe/Amsterdam",
-        "coordinates": {"latitude": "52.1", "longitude": "5.1"},
-        "evses": [{
-            "uid": "E1", "status": "AVAILABLE", "last_updated": "2026-03-01T08:00:00Z",
-            "connectors": [{
-                "id": "1", "standard": "IEC_62196_T2", "format": "SOCKET",
-                "power_type": "AC_3_PHASE", "max_voltage": 400, "max_amperage": 32,
-                "last_updated": "2026-03-01T08:00:00Z"
-            }]
-        }],
-        "last_updated": "2026-03-01T08:00:00Z"
-    });
-    let reading = read_one::<Location>(&location).unwrap();
-    let connector = &reading.value.evses[0].connectors[0];
-    // 400 V / sqrt(3) = 230 V; 230 V x 32 A x 3 = 22,080 W, not 38,400 W.
-    assert_eq!(connector.rated_power_w(), Some(22_080));
-    let paths: Vec<&str> = reading.deviations.iter().map(|d| d.path.as_str()).collect();
-    assert_eq!(paths, ["$.evses[0].connectors[0]"]);
-    assert_eq!(serde_json::to_value(&reading.value).unwrap(), location);
+fn a_location_is_written_as_it_was_read() {
+    let reading = read_one::<Location>(&location()).unwrap();
+    assert!(reading.deviations.is_empty(), "{:?}", reading.deviations);
+    assert_eq!(serde_json::to_value(&reading.value).unwrap(), location());
+}
+
+#[test]
+fn the_power_of_a_connector_is_the_lesser_of_what_is_told_and_what_follows() {
+    let power = |connector: &Value| {
+        read_one::<Connector>(connector)
+            .unwrap()
+            .value
+            .rated_power_w()
+    };
+    // 230 V x 32 A x 3 = 22,080 W
+    assert_eq!(power(&connector()), Some(22_080));
+    assert_eq!(
+        power(&with(connector(), "max_electric_power", json!(11_000))),
+        Some(11_000)
+    );
+    assert_eq!(
+        power(&with(connector(), "max_electric_power", json!(43_000))),
+        Some(22_080)
+    );
+    assert_eq!(
+        power(&with(connector(), "power_type", json!("AC_1_PHASE"))),
+        Some(7_360)
+    );
+    assert_eq!(
+        power(&with(connector(), "power_type", json!("AC_4_PHASE"))),
+        None
+    );
+    assert_eq!(power(&without(connector(), "max_voltage")), None);
+}
+
+#[test]
+fn an_extension_of_a_location_is_found_by_its_pointer() {
+    let sent = with(location(), "site", json!({"limits": [{"kw": 60}]}));
+    let location = read_one::<Location>(&sent).unwrap().value;
+    assert_eq!(
+        location.extra.pointer("/site/limits/0/kw"),
+        Some(&json!(60))
+    );
+    assert_eq!(location.extra.pointer("/site/limits/1/kw"), None);
+    assert_eq!(location.extra.pointer(""), None);
+}
+
+#[test]
+fn a_patch_of_an_evse_replaces_what_it_names_and_keeps_the_rest() {
+    let known = read_one::<Evse>(&evse()).unwrap().value;
+    let changes = json!({"status": "OUTOFORDER", "last_updated": "2026-03-01T09:00:00Z"});
+    let changed = patched(&known, &changes).unwrap().value;
+    assert_eq!(changed.status, Status::OutOfOrder);
+    assert_eq!(changed.connectors, known.connectors);
+    let mut location = read_one::<Location>(&location()).unwrap().value;
+    location.put_evse(changed);
+    assert_eq!(location.evses.len(), 1);
+    assert_eq!(location.last_updated.to_string(), "2026-03-01T09:00:00Z");
+}
+
+#[test]
+fn a_patch_of_an_evse_without_last_updated_is_refused() {
+    let known = read_one::<Evse>(&evse()).unwrap().value;
+    let refused = patched(&known, &json!({"status": "BLOCKED"})).unwrap_err();
+    assert_eq!(refused.deviation.id, id::FIELD_MISSING);
+}
+
+#[test]
+fn restrictions_that_cannot_be_read_lose_their_element_not_their_meaning() {
+    let open = json!({"price_components": [{"type": "ENERGY", "price": 0.1, "step_size": 1}]});
+    let bad = with(open.clone(), "restrictions", json!("never"));
+    let sent = with(crate::samples::tariff(), "elements", json!([bad, open]));
+    let reading = read_one::<Tariff>(&sent).unwrap();
+    assert_eq!(reading.value.elements.len(), 1);
+    assert_eq!(reading.value.elements[0].restrictions, None);
+    assert!(reading.deviations.has(id::LIST_BAD_ENTRY));
+}
+
+#[test]
+fn a_field_in_another_spelling_is_found_and_noted() {
+    let sent = with(
+        without(session(), "last_updated"),
+        "lastUpdated",
+        json!("2026-03-01T08:15:00Z"),
+    );
+    let reading = read_one::<Session>(&sent).unwrap();
+    assert!(reading.deviations.has(id::FIELD_SPELLING));
+    assert!(reading.value.extra.is_empty());
+}
+
+#[test]
+fn an_enum_in_another_case_is_known_and_noted() {
+    let reading = read_one::<Session>(&with(session(), "status", json!("Active"))).unwrap();
+    assert_eq!(reading.value.status, SessionStatus::Active);
+    assert!(reading.deviations.has(id::ENUM_CASE));
+}
+
+#[test]
+fn a_text_that_is_too_long_is_kept_and_noted() {
+    let long = "x".repeat(37);
+    let reading = read_one::<Session>(&with(session(), "id", json!(long))).unwrap();
+    assert_eq!(reading.value.id.as_str(), long);
+    assert!(reading.deviations.has(id::TEXT_TOO_LONG));
+}
+
+#[test]
+fn an_unusable_optional_field_is_lost_alone() {
+    let reading = read_one::<Session>(&with(session(), "total_cost", json!([1, 2]))).unwrap();
+    assert_eq!(reading.value.total_cost, None);
+    assert_eq!(reading.deviations.as_slice()[0].path, "$.total_cost");
+    let empty = read_one::<Session>(&with(session(), "end_date_time", json!(""))).unwrap();
+    assert_eq!(empty.value.end_date_time, None);
+    assert!(empty.deviations.has(id::FIELD_EMPTY));
+}
+
+#[test]
+fn deviations_are_bounded_and_the_rest_is_counted() {
+    let page = Value::Array(vec![json!(1); MAX_DEVIATIONS + 10]);
+    let reading = read_list::<Session>(&page);
+    assert_eq!(reading.deviations.as_slice().len(), MAX_DEVIATIONS);
+    assert_eq!(reading.deviations.dropped(), 10);
+}
+
+#[test]
+fn every_deviation_of_this_crate_comes_with_advice() {
+    let reading = read_one::<Session>(&with(session(), "status", json!("RESERVED"))).unwrap();
+    assert!(
+        reading
+            .deviations
+            .iter()
+            .all(|deviation| deviation.advice().is_some())
+    );
+    assert_eq!(id::advice("somebody.elses"), None);
+}
+
+#[test]
+fn a_leap_second_is_the_last_moment_before_midnight() {
+    let leap: DateTime = "2016-12-31T23:59:60Z".parse().unwrap();
+    assert_eq!(leap.to_string(), "2016-12-31T23:59:59Z");
+}
+
+#[test]
+fn times_in_other_forms_are_read_and_noted() {
+    let read = |value: Value| read_one::<DateTime>(&value).unwrap();
+    for (sent, note) in [
+        (json!("2026-03-01 08:15:00Z"), id::DATETIME_FORMAT),
+        (json!("2026-03-01 08:15:00"), id::DATETIME_FORMAT),
+        (json!("2026-03-01T09:15:00+0100"), id::DATETIME_OFFSET),
+        (json!(1_772_352_900), id::DATETIME_EPOCH),
+        (json!(1_772_352_900_000_i64), id::DATETIME_EPOCH),
+    ] {
+        let reading = read(sent.clone());
+        assert_eq!(reading.value.to_string(), "2026-03-01T08:15:00Z", "{sent}");
+        assert!(
+            reading.deviations.has(note),
+            "{sent}: {:?}",
+            reading.deviations
+        );
+    }
+    assert!(read_one::<DateTime>(&json!("+12026-03-01T08:15:00")).is_err());
 }
 
 #[test]
