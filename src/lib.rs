@@ -10,3 +10,4 @@ pub mod dispatch;
 pub mod domain;
 pub mod service;
 pub mod state;
+pub mod store;

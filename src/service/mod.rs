@@ -5,3 +5,4 @@ pub mod clock;
 pub mod metrics;
 pub mod site_core;
 pub mod telemetry;
+pub mod vault;

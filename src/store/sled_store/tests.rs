@@ -1,0 +1,237 @@
+//! The embedded store on a real disk: what it promises, and what it finds when it is damaged.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::store::batch::Batch;
+use crate::store::conformance;
+
+fn options() -> SledOptions {
+    SledOptions {
+        min_free_bytes: 0,
+        ..SledOptions::default()
+    }
+}
+
+fn open(dir: &Path) -> Result<SledStore, StoreError> {
+    SledStore::open(dir, options())
+}
+
+/// A closed store with `records` records, each the second state of its key.
+async fn closed_store(records: usize) -> TempDir {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path()).unwrap();
+    for text in ["old", "new"] {
+        for index in 0..records {
+            let batch = Batch::new()
+                .put(format!("t/{index:05}"), format!("{text} {index}"))
+                .flush(Flush::State);
+            store.commit(batch).await.unwrap();
+        }
+    }
+    store.close().await.unwrap();
+    dir
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_conforms() {
+    let dirs = std::cell::RefCell::new(Vec::new());
+    conformance::run(async || {
+        let dir = TempDir::new().unwrap();
+        let store: Arc<dyn Store> = Arc::new(open(dir.path()).unwrap());
+        dirs.borrow_mut().push(dir);
+        store
+    })
+    .await;
+}
+
+#[test]
+fn it_works_without_a_runtime() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path()).unwrap();
+    let committed = futures_util::future::FutureExt::now_or_never(
+        store.commit(Batch::new().put("t/a", "1").flush(Flush::State)),
+    );
+    assert_eq!(committed.unwrap().unwrap(), Seq(1));
+}
+
+#[tokio::test]
+async fn what_was_durable_is_there_after_opening_again() {
+    let dir = TempDir::new().unwrap();
+    for round in 1..=3u64 {
+        let store = open(dir.path()).unwrap();
+        let seq = store
+            .commit(Batch::new().put("t/a", format!("{round}")))
+            .await
+            .unwrap();
+        assert_eq!(seq, Seq(round));
+        assert_eq!(store.durable_seq(), seq);
+    }
+    let store = open(dir.path()).unwrap();
+    assert_eq!(store.get("t/a").await.unwrap().unwrap().value, b"3");
+}
+
+#[tokio::test]
+async fn a_second_instance_is_refused_until_the_first_has_gone() {
+    let dir = TempDir::new().unwrap();
+    let first = open(dir.path()).unwrap();
+    let refused = open(dir.path()).unwrap_err();
+    assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
+    assert!(matches!(
+        verify(dir.path()).unwrap_err(),
+        StoreError::Locked { .. }
+    ));
+    drop(first);
+    open(dir.path()).unwrap();
+}
+
+#[tokio::test]
+async fn a_store_older_than_what_was_acknowledged_is_refused() {
+    let dir = closed_store(3).await;
+    let kept = dir.path().join("kept");
+    fs::copy(dir.path().join("sled/db"), &kept).unwrap();
+    let store = open(dir.path()).unwrap();
+    store.commit(Batch::new().put("t/b", "1")).await.unwrap();
+    drop(store);
+    fs::copy(&kept, dir.path().join("sled/db")).unwrap();
+    fs::remove_file(dir.path().join("sealed")).unwrap();
+    for _ in 0..2 {
+        let refused = open(dir.path()).unwrap_err();
+        let text = refused.to_string();
+        assert!(matches!(refused, StoreError::Behind { .. }), "{text}");
+        assert!(text.contains("`evenload store verify`") && text.contains("`evenload restore`"));
+    }
+    assert!(!verify(dir.path()).unwrap().is_sound());
+}
+
+#[tokio::test]
+async fn a_missing_witness_and_a_missing_database_are_damage() {
+    let dir = closed_store(3).await;
+    let witness = fs::read(dir.path().join("head")).unwrap();
+    fs::remove_file(dir.path().join("sealed")).unwrap();
+    fs::remove_file(dir.path().join("head")).unwrap();
+    assert!(matches!(
+        open(dir.path()).unwrap_err(),
+        StoreError::Damaged { .. }
+    ));
+    fs::write(dir.path().join("head"), witness).unwrap();
+    fs::remove_dir_all(dir.path().join("sled")).unwrap();
+    assert!(matches!(
+        open(dir.path()).unwrap_err(),
+        StoreError::Behind { .. }
+    ));
+}
+
+#[tokio::test]
+async fn a_newer_format_is_refused_and_left_alone() {
+    let dir = closed_store(1).await;
+    fs::remove_file(dir.path().join("sealed")).unwrap();
+    let mut slot = fs::read(dir.path().join("head")).unwrap()[..32].to_vec();
+    slot[8..12].copy_from_slice(&2u32.to_be_bytes());
+    slot[12..20].copy_from_slice(&99u64.to_be_bytes());
+    let sum = crc32fast::hash(&slot[..28]);
+    slot[28..].copy_from_slice(&sum.to_be_bytes());
+    fs::write(dir.path().join("head"), &slot).unwrap();
+    let before = fs::read(dir.path().join("sled/db")).unwrap();
+    let refused = open(dir.path()).unwrap_err();
+    assert!(
+        matches!(
+            refused,
+            StoreError::Newer {
+                found: 2,
+                known: 1,
+                ..
+            }
+        ),
+        "{refused}"
+    );
+    assert_eq!(fs::read(dir.path().join("sled/db")).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_disk_without_room_refuses_writes_and_still_reads_and_removes() {
+    let dir = closed_store(1).await;
+    let full = SledOptions {
+        min_free_bytes: u64::MAX,
+        ..options()
+    };
+    let store = SledStore::open(dir.path(), full).unwrap();
+    let refused = store
+        .commit(Batch::new().put("t/b", "1"))
+        .await
+        .unwrap_err();
+    assert!(matches!(refused, StoreError::Full { .. }), "{refused}");
+    assert!(store.get("t/00000").await.unwrap().is_some());
+    store.commit(Batch::new().del("t/00000")).await.unwrap();
+    assert!(store.get("t/00000").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn a_file_in_the_place_of_the_folder_is_an_error() {
+    let dir = TempDir::new().unwrap();
+    let file = dir.path().join("file");
+    fs::write(&file, "x").unwrap();
+    assert!(matches!(open(&file).unwrap_err(), StoreError::Io { .. }));
+}
+
+#[tokio::test]
+async fn verify_counts_what_is_there() {
+    let dir = closed_store(2_500).await;
+    for _ in 0..2 {
+        let report = verify(dir.path()).unwrap();
+        assert!(report.is_sound() && report.sealed, "{report:?}");
+        // Each of the 2,500 keys was committed twice.
+        assert_eq!((report.records, report.head_seq), (2_500, 5_000));
+    }
+    assert!(verify(&dir.path().join("nothing")).is_err());
+}
+
+#[tokio::test]
+async fn a_backup_restores_to_an_equal_store() {
+    let dir = closed_store(1_200).await;
+    let store = open(dir.path()).unwrap();
+    let file = dir.path().join("backup.jsonl");
+    assert_eq!(store.backup(&file).await.unwrap(), 1_200);
+    store
+        .commit(Batch::new().put("t/later", "1"))
+        .await
+        .unwrap();
+
+    let target = dir.path().join("restored");
+    assert_eq!(restore(&file, &target).unwrap(), 1_200);
+    let restored = open(&target).unwrap();
+    let all = restored.scan("", None, 5_000).await.unwrap();
+    assert_eq!(all.len(), 1_200);
+    let original = store.scan("t/0", None, 5_000).await.unwrap();
+    assert_eq!(all, original);
+    // Numbers go on where the backup ended, so that a version never means two things.
+    let seq = restored.commit(Batch::new().put("t/x", "1")).await.unwrap();
+    assert_eq!(seq, Seq(2_401));
+    let refused = restore(&file, dir.path()).unwrap_err().to_string();
+    assert!(refused.contains("not empty"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_backup_with_any_byte_changed_or_cut_is_refused() {
+    let dir = closed_store(3).await;
+    let file = dir.path().join("backup.jsonl");
+    open(dir.path()).unwrap().backup(&file).await.unwrap();
+    let whole = fs::read(&file).unwrap();
+    for at in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[at] ^= 1;
+        fs::write(&file, &changed).unwrap();
+        assert!(restore(&file, &dir.path().join("r")).is_err(), "byte {at}");
+        // Without its last line break alone a backup is still whole.
+        fs::write(&file, &whole[..at.saturating_sub(1)]).unwrap();
+        assert!(
+            restore(&file, &dir.path().join("r")).is_err(),
+            "cut at {at}"
+        );
+    }
+    assert!(!dir.path().join("r").exists());
+}
