@@ -21,7 +21,7 @@ const BODY_BYTES_MAX: usize = 256 * 1024;
 #[derive(Debug, Args)]
 pub struct HealthArgs {
     /// The service, e.g. <http://127.0.0.1:8080>; without it where the configuration says it
-    /// listens
+    /// listens (with TLS its public URL, the name its certificate is for)
     #[arg(long, value_name = "URL")]
     url: Option<url::Url>,
     /// The configuration file of the service, for its address
@@ -44,10 +44,7 @@ impl HealthArgs {
         let base = match &self.url {
             Some(url) => url.as_str().trim_end_matches('/').to_owned(),
             None => match Config::load_here(self.config.as_deref(), []) {
-                Ok(loaded) => {
-                    let tls = loaded.config.tls.is_some();
-                    ServerConfig::local_url(loaded.config.server.listen, tls)
-                }
+                Ok(loaded) => address_of(&loaded.config),
                 Err(error) => return refuse(&error, self.json),
             },
         };
@@ -105,6 +102,16 @@ impl HealthArgs {
         }
         output::complain(&format!("{url} is not reachable: {reason}"));
         Exit::Unreachable
+    }
+}
+
+/// Where a service with this configuration answers.
+fn address_of(config: &Config) -> String {
+    let server = &config.server;
+    if config.tls.is_some() {
+        server.base_url(server.listen, true)
+    } else {
+        ServerConfig::local_url(server.listen, false)
     }
 }
 

@@ -6,6 +6,8 @@ mod configuration;
 mod health;
 mod plan;
 mod problem_schema;
+#[cfg(unix)]
+mod secrets;
 mod usage;
 
 use std::path::{Path, PathBuf};

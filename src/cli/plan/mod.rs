@@ -29,6 +29,12 @@ const UNMET_KWH_SEEN: f64 = 1e-3;
 
 /// Arguments of `evenload plan`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "On a terminal a table is printed, else, and with --json, one JSON object a file, \
+                  in the order of the files. An invalid problem ends with exit code 3: each fault \
+                  goes to standard error with its JSON pointer, and in JSON to standard output as \
+                  {\"status\":\"invalid\",\"file\":..,\"errors\":[{\"pointer\":..,\"detail\":..}]}."
+)]
 pub struct PlanArgs {
     /// Problem files (docs/problem.schema.json); `-` = standard input
     #[arg(required = true, value_name = "PROBLEM.json")]

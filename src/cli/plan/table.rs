@@ -12,6 +12,9 @@ const NAME_CHARS_MAX: usize = 24;
 /// Most sessions that are listed; the JSON has them all.
 const SESSIONS_MAX: usize = 200;
 
+/// Most reasons that are listed of one session.
+const REASONS_MAX: usize = 3;
+
 /// Renders a plan: what it costs, a strip for the price, each circuit and each session, and why.
 pub(super) fn render(problem: &Problem, solution: &Solution) -> String {
     let mut table = Table {
@@ -164,7 +167,10 @@ impl Table<'_> {
         if !plan.limited_by.is_empty() {
             let _ = write!(text, ", limited by {}", plan.limited_by.join(" < "));
         }
-        let reasons: Vec<String> = plan.reasons.iter().map(word).collect();
+        let mut reasons: Vec<String> = plan.reasons.iter().take(REASONS_MAX).map(word).collect();
+        if plan.reasons.len() > REASONS_MAX {
+            reasons.push("..".to_owned());
+        }
         if !reasons.is_empty() {
             let _ = write!(text, " [{}]", reasons.join(", "));
         }
@@ -233,4 +239,67 @@ fn word(value: &impl serde::Serialize) -> String {
         .and_then(serde_json::Value::as_str)
         .unwrap_or("?");
     word.replace('_', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use evenload_solver::parse_problem;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_plan_reads_from_cost_to_reason() {
+        let problem = json!({
+            "schema_version": 1, "name": "two cars", "start": "2026-11-22T16:00:00Z",
+            "slot_minutes": 60, "slots": 4, "import_price_per_kwh": [0.1, 0.2, 0.3, 0.1],
+            "circuits": [
+                {"id": "site", "parent": null, "import_limit_kw": 20},
+                {"id": "feeder", "parent": "site", "import_limit_kw": 10},
+            ],
+            "sessions": [
+                {"id": "a", "circuit": "feeder", "arrival_slot": 0, "departure_slot": 3,
+                 "energy_kwh": 10, "max_kw": 10},
+                {"id": "b", "circuit": "site", "arrival_slot": 1, "departure_slot": 4,
+                 "energy_kwh": 50, "max_kw": 11},
+            ],
+        });
+        let problem = parse_problem(&problem.to_string()).expect("a valid problem");
+        let solution = json!({
+            "schema_version": 1, "status": "feasible_time_limit", "backend": "flow",
+            "cost": {"energy": 4.5, "carbon": 0.0, "demand": 0.0, "total": 4.5},
+            "unmet_kwh": 28.0, "peak_kw": 11.0,
+            "sessions": [
+                {"id": "a", "power_kw": [10, 0, 0, 0], "energy_kwh": 10.0, "unmet_kwh": 0.0,
+                 "ready_slot": 0, "limited_by": [], "reasons": ["cheap_slot"]},
+                {"id": "b", "power_kw": [0, 11, 11, 0], "energy_kwh": 22.0, "unmet_kwh": 28.0,
+                 "ready_slot": 2, "limited_by": ["feeder", "site"],
+                 "reasons": ["full_power", "circuit_limit", "minimum_power", "charged"]},
+            ],
+            "circuits": [
+                {"id": "site", "power_kw": [10, 11, 11, 0], "headroom_kw": [10, 9, 9, 20],
+                 "shadow_price_per_kwh": [0, 0, 0, 0]},
+                {"id": "feeder", "power_kw": [10, 0, 0, 0], "headroom_kw": [0, 10, 10, 10],
+                 "shadow_price_per_kwh": [0.1, 0, 0, 0]},
+            ],
+            "batteries": [], "build_ms": 0.5, "solve_ms": 1.0, "audit": {"violations": 0},
+        });
+        let solution: Solution = serde_json::from_value(solution).expect("a solution");
+        let expected = [
+            "Plan for two cars: feasible time limit (flow, 1.5 ms)",
+            "  4 slots of 60 min from 2026-11-22 16:00 UTC",
+            "  cost 4.50 EUR = energy 4.50 + carbon 0.00 + demand 0.00",
+            "  peak 11.00 kW, unmet 28.00 kWh, limit violations 0",
+            "",
+            "  UTC      16:00",
+            "  price    ▁▅█▁  0.1000 to 0.3000 EUR/kWh",
+            "  site     ▄▅▅·  11.00 of 20.00 kW",
+            "   feeder  █···  10.00 of 10.00 kW, limits 1 slots",
+            "",
+            "  a        █··   10.00 of 10.00 kWh, ready 17:00 [cheap slot]",
+            "  b         ██·  22.00 of 50.00 kWh, ready 19:00, SHORT by 28.00 kWh, limited by \
+             feeder < site [full power, circuit limit, minimum power, ..]",
+        ];
+        assert_eq!(render(&problem, &solution), expected.join("\n"));
+    }
 }
