@@ -18,9 +18,9 @@ fn tree() -> Value {
         ],
         "sessions": [
             {"id": "a", "circuit": "feeder", "arrival_slot": 0, "departure_slot": 8,
-             "energy_kwh": 8.0, "max_kw": 11.0},
+             "energy_kwh": 8.0, "min_kw": 4.0, "max_kw": 11.0},
             {"id": "b", "circuit": "feeder", "arrival_slot": 0, "departure_slot": 8,
-             "energy_kwh": 8.0, "max_kw": 11.0},
+             "energy_kwh": 8.0, "min_kw": 4.0, "max_kw": 11.0},
         ],
     })
 }
@@ -65,15 +65,17 @@ fn a_limit_tree_with_prices_is_planned_within_every_limit() {
             a[slot] + b[slot]
         );
         for power in [a[slot], b[slot]] {
-            assert!((0.0..=11.0 + 1e-9).contains(&power), "{power} kW");
+            let charging = (4.0 - 1e-9..=11.0 + 1e-9).contains(&power);
+            assert!(power.abs() < 1e-9 || charging, "slot {slot}: {power} kW");
         }
     }
-    // 16 kWh are wanted; the cheap half hour carries 12 kW * 0.5 h = 6 kWh of them.
+    // 16 kWh are wanted; the cheap half hour carries 12 kW * 0.5 h = 6 kWh of them, of which
+    // 0-or-minimum power may cost a little.
     let total: f64 = a.iter().chain(&b).sum::<f64>() * 0.25;
     assert!((total - 16.0).abs() < 0.01, "{total} kWh");
     let cheap = (a[2] + a[3] + b[2] + b[3]) * 0.25;
     assert!(
-        (cheap - 6.0).abs() < 0.01,
+        (5.5..6.01).contains(&cheap),
         "{cheap} kWh in the cheap half hour"
     );
 }
@@ -218,9 +220,6 @@ fn relax_lets_power_fall_below_the_minimum() {
     let mut problem = tree();
     // 3 kW beside the base load: below the minimum of 4 kW.
     problem["circuits"][0]["import_limit_kw"] = json!(8.0);
-    for session in [0, 1] {
-        problem["sessions"][session]["min_kw"] = json!(4.0);
-    }
     let energy = |flags: &[&str]| {
         let answer = object(&plan(&problem, flags));
         numbers(&answer["sessions"][0]["power_kw"])
@@ -265,10 +264,9 @@ fn the_examples_can_be_planned() {
         assert_eq!(output.status.code(), Some(0), "{name}: {output:?}");
         let answer = object(&output);
         assert_eq!(answer["audit"]["violations"], 0, "{name}");
-        let short = answer["unmet_kwh"].as_f64().expect("a number") > 0.01;
-        if name == "infeasible" {
-            assert!(short, "{}", answer["unmet_kwh"]);
-        }
+        // 0-or-minimum power may cost a session a fraction of a slot's least energy (1.04 kWh).
+        let short = answer["unmet_kwh"].as_f64().expect("a number") > 0.2;
+        assert_eq!(short, name == "infeasible", "{}", answer["unmet_kwh"]);
     }
 }
 
