@@ -9,5 +9,6 @@ pub mod config;
 pub mod dispatch;
 pub mod domain;
 pub mod service;
+pub mod sim;
 pub mod state;
 pub mod store;
