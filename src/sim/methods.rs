@@ -130,10 +130,7 @@ fn share(depot: &mut Depot) {
 fn claim(evse: &SimEvse) -> Option<Claim> {
     let plugged = evse.plugged()?;
     let phases = i64::from(plugged.car.phases.min(evse.phases));
-    let wants = plugged
-        .car
-        .acceptance(plugged.drawn)
-        .min(evse.max_power());
+    let wants = plugged.car.acceptance(plugged.drawn).min(evse.max_power());
     wants.is_positive().then(|| Claim {
         evse: evse.id.clone(),
         came: plugged.car.arrival,
@@ -188,7 +185,6 @@ fn offer(now: Time, claim: &Claim, share: Power) -> Profile {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use chrono::NaiveDate;
@@ -219,7 +215,10 @@ mod tests {
         let result = unmanaged(depot, until, "EUR");
         assert!(result.limit_violations > 0);
         assert_eq!(result.self_caused, 0);
-        assert_eq!((result.ready_on_time, result.reachable, result.vehicles), (83, 83, 83));
+        assert_eq!(
+            (result.ready_on_time, result.reachable, result.vehicles),
+            (83, 83, 83)
+        );
     }
 
     #[test]
@@ -229,15 +228,6 @@ mod tests {
         assert_eq!(result.limit_violations, 0);
         assert!(result.peak_kw <= 150.0, "{result:?}");
         assert!(result.kwh > 1000.0);
-    }
-
-    #[test]
-    fn print_days() {
-        for limit in [100, 110, 120, 130, 140, 150, 160, 180] {
-            let (depot, until) = recorded_day(limit);
-            eprintln!("{limit} {:?}", unmanaged(depot.clone(), until, "EUR"));
-            eprintln!("{limit} {:?}", equal_share(depot, until, "EUR"));
-        }
     }
 
     proptest! {

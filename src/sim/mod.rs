@@ -4,7 +4,7 @@
 //! flight. The same physics measure evenload and the methods it is compared with.
 
 pub mod clock;
-//pub mod cpo;
+pub mod cpo;
 //pub mod demo;
 pub mod methods;
 pub mod recorded;

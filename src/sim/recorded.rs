@@ -249,7 +249,10 @@ mod tests {
     fn the_recording_is_read_whole() {
         let recording = recording();
         assert_eq!(recording.sessions.len(), 5_800);
-        assert_eq!(recording.prices.within(Time::MIN_UTC, Time::MAX_UTC).len(), 3_025);
+        assert_eq!(
+            recording.prices.within(Time::MIN_UTC, Time::MAX_UTC).len(),
+            3_025
+        );
         assert_eq!(recording.evses().len(), 52);
         let stated = recording.sessions.iter().filter(|s| s.requested.is_some());
         assert_eq!(stated.count(), 5_613);

@@ -121,10 +121,13 @@ impl SimEvse {
             let profile = self.profile(layer)?;
             Some(self.current_of(profile.unit, profile.limit_at(at)?))
         };
-        let lowest = [of(Layer::Session).or(of(Layer::Default)), of(Layer::Station)]
-            .into_iter()
-            .flatten()
-            .fold(self.rating, Current::min);
+        let lowest = [
+            of(Layer::Session).or(of(Layer::Default)),
+            of(Layer::Station),
+        ]
+        .into_iter()
+        .flatten()
+        .fold(self.rating, Current::min);
         if lowest < MIN_CURRENT {
             Current::ZERO
         } else {
@@ -196,8 +199,7 @@ impl SimEvse {
     /// Sets the power to what holds from `now` on.
     pub(super) fn settle(&mut self, now: Time) {
         self.power = self.plugged.as_ref().map_or(Power::ZERO, |plugged| {
-            self.allowed(now)
-                .min(plugged.car.acceptance(plugged.drawn))
+            self.allowed(now).min(plugged.car.acceptance(plugged.drawn))
         });
         let mut steps = self.profiles.iter().flat_map(|(_, profile)| {
             let steps = profile.steps().map(|(at, _)| at);
@@ -219,9 +221,7 @@ impl SimEvse {
             RateUnit::Watts => {
                 // W / (V x phases), in mA: tenths of W x 100 mW x 1,000,000 / mV.
                 let divisor = self.voltage.millivolts() * i64::from(self.phases);
-                Current::from_milliamps(
-                    limit.0.saturating_mul(100_000).div_euclid(divisor.max(1)),
-                )
+                Current::from_milliamps(limit.0.saturating_mul(100_000).div_euclid(divisor.max(1)))
             }
         }
     }

@@ -150,8 +150,8 @@ impl SiteMeter {
         self.watch(until, total, rise, grid);
         let energy = FineEnergy::of(evses, span);
         self.energy += energy;
-        self.cost += i128::from(energy.millijoules())
-            * i128::from(grid.prices.at(self.now).micros());
+        self.cost +=
+            i128::from(energy.millijoules()) * i128::from(grid.prices.at(self.now).micros());
         self.power = total;
         self.peak = self.peak.max(total);
         self.window_energy += FineEnergy::of(total, span);

@@ -1,0 +1,139 @@
+//! Sends what the platform has to say. Messages of one session keep their order.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use reqwest::Method;
+use serde_json::Value;
+
+use super::client::{Reply, Routing};
+use super::handshake::Peer;
+use super::platform::Outgoing;
+use super::server::{InFlight, Shared};
+
+/// Sends all messages in the background: sessions side by side, each in order.
+pub(super) fn send_all(shared: &Arc<Shared>, messages: Vec<Outgoing>) {
+    let mut by_session: BTreeMap<String, Vec<Outgoing>> = BTreeMap::new();
+    for message in messages {
+        by_session
+            .entry(message.session().to_owned())
+            .or_default()
+            .push(message);
+    }
+    for messages in by_session.into_values() {
+        let shared = Arc::clone(shared);
+        let in_flight = InFlight::begin(&shared);
+        tokio::spawn(async move {
+            // Closed only when the program ends.
+            if let Ok(_permit) = shared.connections.acquire().await {
+                for message in messages {
+                    send(&shared, message).await;
+                }
+            }
+            drop(in_flight);
+        });
+    }
+}
+
+async fn send(shared: &Shared, message: Outgoing) {
+    let Some(peer) = shared.peer() else {
+        return;
+    };
+    let outcome = match &message {
+        Outgoing::SessionPut { session, body } => put_session(shared, &peer, session, body).await,
+        Outgoing::SessionPatch { session, body } => {
+            patch_session(shared, &peer, session, body).await
+        }
+        Outgoing::Preferences { session, body } => match peer.endpoint("sessions", "SENDER") {
+            None => Err("the SCSP has no Sessions Sender endpoint".into()),
+            Some(base) => {
+                let url = format!("{base}/{session}/charging_preferences");
+                call(shared, &peer, Method::PUT, &url, body).await
+            }
+        },
+        Outgoing::Result { url, body, .. } => call(shared, &peer, Method::POST, url, body).await,
+    };
+    let mut state = shared.state();
+    let counts = &mut state.platform.counts;
+    match (outcome, &message) {
+        (Ok(_), Outgoing::SessionPut { .. }) => counts.session_puts += 1,
+        (Ok(_), Outgoing::SessionPatch { .. }) => counts.session_patches += 1,
+        (Ok(_), Outgoing::Preferences { .. }) => counts.preferences += 1,
+        (Ok(_), Outgoing::Result { .. }) => counts.callbacks += 1,
+        (Err(error), message) => {
+            counts.failures += 1;
+            let what = match message {
+                Outgoing::SessionPut { .. } => "PUT session",
+                Outgoing::SessionPatch { .. } => "PATCH session",
+                Outgoing::Preferences { .. } => "PUT charging_preferences",
+                Outgoing::Result { .. } => "POST result",
+            };
+            let session = message.session();
+            let complaint = format!("{what} of {session}: {error}");
+            state.platform.keep_complaint(complaint);
+        }
+    }
+}
+
+async fn put_session(
+    shared: &Shared,
+    peer: &Peer,
+    session: &str,
+    body: &Value,
+) -> Result<Reply, String> {
+    let url = session_url(shared, peer, session)?;
+    call(shared, peer, Method::PUT, &url, body).await
+}
+
+/// A PATCH that fails is made good by a PUT of the whole session.
+async fn patch_session(
+    shared: &Shared,
+    peer: &Peer,
+    session: &str,
+    body: &Value,
+) -> Result<Reply, String> {
+    let url = session_url(shared, peer, session)?;
+    match call(shared, peer, Method::PATCH, &url, body).await {
+        Ok(reply) => Ok(reply),
+        Err(error) => {
+            let whole = shared.state().platform.session(session).ok_or(error)?;
+            call(shared, peer, Method::PUT, &url, &whole).await
+        }
+    }
+}
+
+fn session_url(shared: &Shared, peer: &Peer, session: &str) -> Result<String, String> {
+    let base = peer
+        .endpoint("sessions", "RECEIVER")
+        .ok_or("the SCSP has no Sessions Receiver endpoint")?;
+    let (country, party) = &shared.party;
+    Ok(format!("{base}/{country}/{party}/{session}"))
+}
+
+async fn call(
+    shared: &Shared,
+    peer: &Peer,
+    method: Method,
+    url: &str,
+    body: &Value,
+) -> Result<Reply, String> {
+    let routing = Routing {
+        to: Some((peer.country_code.clone(), peer.party_id.clone())),
+        from: Some(shared.party.clone()),
+    };
+    let reply = shared
+        .http
+        .call(method, url, &peer.their_token, &routing, Some(body))
+        .await?;
+    if reply.is_success() {
+        Ok(reply)
+    } else {
+        let Reply {
+            http,
+            status_code,
+            message,
+            ..
+        } = reply;
+        Err(format!("HTTP {http}, OCPI {status_code} {message}"))
+    }
+}

@@ -1,0 +1,477 @@
+//! The platform without its sockets: what it knows, what it does when, what it has to send.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::answer::Answer;
+use super::book::{Book, Measured};
+use super::counts::CpoCounts;
+use super::faults::Turn;
+use super::options::{CpoOptions, PreferencesBy};
+use super::{profile_wire, session_wire};
+use crate::domain::profile::Profile;
+use crate::domain::time::Time;
+use crate::sim::world::{Depot, DepotEvent, DepotEventKind, Layer};
+
+/// Seconds within which the result of a request about profiles comes, as the platform promises.
+const RESULT_TIMEOUT_S: u32 = 30;
+
+/// Most lines and complaints kept; later ones are only counted.
+const MAX_LINES: usize = 100_000;
+
+/// A message to the SCSP.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Outgoing {
+    /// A whole Session.
+    SessionPut { session: String, body: Value },
+    /// What changed of a Session.
+    SessionPatch { session: String, body: Value },
+    /// What the driver wants.
+    Preferences { session: String, body: Value },
+    /// The result of a request about profiles.
+    Result {
+        session: String,
+        url: String,
+        body: Value,
+    },
+}
+
+impl Outgoing {
+    /// Messages of one session stay in order.
+    pub(super) fn session(&self) -> &str {
+        match self {
+            Self::SessionPut { session, .. }
+            | Self::SessionPatch { session, .. }
+            | Self::Preferences { session, .. }
+            | Self::Result { session, .. } => session,
+        }
+    }
+}
+
+/// Something that is due at an instant of virtual time.
+#[derive(Clone, Debug)]
+enum Due {
+    Start {
+        session: String,
+    },
+    End {
+        session: String,
+        last: Option<Measured>,
+    },
+    Set {
+        session: String,
+        profile: Profile,
+        url: String,
+    },
+    Clear {
+        session: String,
+        url: String,
+    },
+    Report {
+        session: String,
+        duration: TimeDelta,
+        url: String,
+    },
+    Result {
+        session: String,
+        url: String,
+        body: Value,
+    },
+}
+
+#[derive(Debug, Default)]
+struct Turns {
+    lose_callback: Turn,
+    repeat_callback: Turn,
+    refuse: Turn,
+    reject_later: Turn,
+    forget: Turn,
+    lose_push: Turn,
+}
+
+/// Depot, sessions, and what is to be done.
+#[derive(Debug)]
+pub(super) struct Platform {
+    pub options: CpoOptions,
+    pub depot: Depot,
+    pub book: Book,
+    pub counts: CpoCounts,
+    queue: BTreeMap<(Time, u64), Due>,
+    next_number: u64,
+    next_reading: Time,
+    turns: Turns,
+    lines: Vec<String>,
+    complaints: Vec<String>,
+}
+
+impl Platform {
+    pub(super) fn new(options: CpoOptions, depot: Depot) -> Self {
+        Self {
+            book: Book::with_history(&options.history),
+            counts: CpoCounts::default(),
+            queue: BTreeMap::new(),
+            next_number: 0,
+            next_reading: next_multiple(depot.now(), options.meter_interval),
+            turns: Turns::default(),
+            lines: Vec::new(),
+            complaints: Vec::new(),
+            options,
+            depot,
+        }
+    }
+
+    /// The next instant at which the platform has something to do.
+    pub(super) fn next_event(&self) -> Time {
+        let queued = self.queue.keys().next().map(|(at, _)| *at);
+        let plug = self.depot.next_plug();
+        [queued, plug]
+            .into_iter()
+            .flatten()
+            .fold(self.next_reading, Time::min)
+    }
+
+    /// Lets time pass; gives what is to be sent.
+    pub(super) fn advance_to(&mut self, to: Time) -> Vec<Outgoing> {
+        let mut outgoing = Vec::new();
+        // Bounded: every turn moves to the next event, whose work is then done.
+        loop {
+            let next = self.next_event();
+            let step = next.min(to).max(self.depot.now());
+            for event in self.depot.advance_to(step) {
+                self.note_plug(event);
+            }
+            while let Some(entry) = self.queue.first_entry() {
+                if entry.key().0 > step {
+                    break;
+                }
+                let due = entry.remove();
+                self.act(due, &mut outgoing);
+            }
+            if self.next_reading <= step {
+                self.read_meters(&mut outgoing);
+                self.next_reading = step + self.options.meter_interval;
+            }
+            if next > to || step >= to {
+                return outgoing;
+            }
+        }
+    }
+
+    /// A request to set a profile.
+    pub(super) fn set(&mut self, session: &str, body: &Value) -> Answer {
+        self.counts.profiles_set += 1;
+        let Some((id, started_at)) = self.running(session) else {
+            return self.refuse("UNKNOWN_SESSION");
+        };
+        match profile_wire::read_set(body, started_at) {
+            Err(detail) => self.complain(format!("PUT chargingprofiles: {detail}")),
+            Ok((profile, url)) => self.take(|_| Due::Set {
+                session: id,
+                profile,
+                url,
+            }),
+        }
+    }
+
+    /// A request to clear the profile.
+    pub(super) fn clear(&mut self, session: &str, url: Option<&str>) -> Answer {
+        self.counts.profiles_cleared += 1;
+        let Some((id, _)) = self.running(session) else {
+            return self.refuse("UNKNOWN_SESSION");
+        };
+        match checked(url) {
+            Err(detail) => self.complain(format!("DELETE chargingprofiles: {detail}")),
+            Ok(url) => self.take(|_| Due::Clear { session: id, url }),
+        }
+    }
+
+    /// A request for the active profile.
+    pub(super) fn report(
+        &mut self,
+        session: &str,
+        duration: Option<&str>,
+        url: Option<&str>,
+    ) -> Answer {
+        self.counts.profiles_read += 1;
+        let Some((id, _)) = self.running(session) else {
+            return self.refuse("UNKNOWN_SESSION");
+        };
+        let seconds = duration.and_then(|text| text.parse::<u32>().ok());
+        match (checked(url), seconds) {
+            (Err(detail), _) => self.complain(format!("GET chargingprofiles: {detail}")),
+            (_, None) => {
+                self.complain("GET chargingprofiles: duration is not whole seconds".into())
+            }
+            (Ok(url), Some(seconds)) => self.take(|_| Due::Report {
+                session: id,
+                duration: TimeDelta::seconds(i64::from(seconds)),
+                url,
+            }),
+        }
+    }
+
+    /// Keeps what the peer did against the text, and answers 2001.
+    pub(super) fn complain(&mut self, complaint: String) -> Answer {
+        let answer = Answer::bad(complaint.clone());
+        self.keep_complaint(complaint);
+        answer
+    }
+
+    /// Keeps what the peer did against the text.
+    pub(super) fn keep_complaint(&mut self, complaint: String) {
+        if self.complaints.len() < MAX_LINES {
+            self.complaints.push(complaint);
+        }
+    }
+
+    /// What the peer did against the text.
+    pub(super) fn complaints(&self) -> &[String] {
+        &self.complaints
+    }
+
+    /// What happened since the last call, for people.
+    pub(super) fn take_lines(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lines)
+    }
+
+    /// Adds a line for people, stamped with local time.
+    pub(super) fn tell(&mut self, text: &str) {
+        if self.lines.len() < MAX_LINES {
+            let local = self
+                .depot
+                .now()
+                .with_timezone(&crate::sim::recorded::TIME_ZONE);
+            self.lines
+                .push(format!("{}  {text}", local.format("%H:%M:%S")));
+        }
+    }
+
+    /// The whole Session as it is now.
+    pub(super) fn session(&self, id: &str) -> Option<Value> {
+        let entry = self.book.get(id)?;
+        Some(session_wire::session(&self.options, entry))
+    }
+
+    fn running(&self, session: &str) -> Option<(String, Time)> {
+        let entry = self.book.running_session(session)?;
+        Some((entry.id.clone(), entry.started_at))
+    }
+
+    fn refuse(&mut self, result: &str) -> Answer {
+        self.counts.refused += 1;
+        Answer::ok(json!({ "result": result, "timeout": 0 }))
+    }
+
+    /// Accepts a request, to be done when the station has got it; unless a fault says no.
+    fn take(&mut self, due: impl FnOnce(&Self) -> Due) -> Answer {
+        if let Some((every, refusal)) = self.options.faults.refuse_every
+            && self.turns.refuse.is_due(Some(every))
+        {
+            return self.refuse(refusal.as_wire());
+        }
+        let slower = self.options.faults.station_slower_by.unwrap_or_default();
+        let at = self.depot.now() + self.options.station_delay + slower;
+        let due = due(self);
+        self.enqueue(at, due);
+        Answer::ok(json!({ "result": "ACCEPTED", "timeout": RESULT_TIMEOUT_S }))
+    }
+
+    fn enqueue(&mut self, at: Time, due: Due) {
+        self.next_number += 1;
+        self.queue.insert((at, self.next_number), due);
+    }
+
+    fn note_plug(&mut self, event: DepotEvent) {
+        let at = event.at + self.options.push_delay;
+        match event.kind {
+            DepotEventKind::PluggedIn(car) => {
+                let session = self.book.start(&event.evse, car, event.at);
+                self.enqueue(at, Due::Start { session });
+            }
+            DepotEventKind::Unplugged(stay) => {
+                if let Some((session, last)) = self.book.end(&event.evse, stay.drawn, event.at) {
+                    self.enqueue(at, Due::End { session, last });
+                }
+            }
+        }
+    }
+
+    fn read_meters(&mut self, outgoing: &mut Vec<Outgoing>) {
+        let now = self.depot.now();
+        let running: Vec<(String, String)> = self
+            .book
+            .running()
+            .map(|(evse, id)| (evse.to_owned(), id.to_owned()))
+            .collect();
+        for (evse, id) in running {
+            let drawn = self.depot.evse(&evse).and_then(|evse| evse.plugged());
+            let (Some(entry), Some(stay)) = (self.book.get_mut(&id), drawn) else {
+                continue;
+            };
+            if !entry.announced {
+                continue;
+            }
+            let new = entry.read(now, stay.drawn);
+            let body = session_wire::patch(entry, new.as_slice());
+            self.push(outgoing, Outgoing::SessionPatch { session: id, body });
+        }
+    }
+
+    /// Adds a push, unless a fault loses it.
+    fn push(&mut self, outgoing: &mut Vec<Outgoing>, message: Outgoing) {
+        let every = self.options.faults.lose_push_every;
+        if !self.turns.lose_push.is_due(every) {
+            outgoing.push(message);
+        }
+    }
+
+    fn act(&mut self, due: Due, outgoing: &mut Vec<Outgoing>) {
+        match due {
+            Due::Start { session } => self.announce(&session, outgoing),
+            Due::End { session, last } => {
+                let Some(entry) = self.book.get(&session) else {
+                    return;
+                };
+                let body = session_wire::patch(entry, last.as_slice());
+                let told = format!(
+                    "{} unplugged, {:.1} kWh",
+                    entry.evse,
+                    entry.energy.kilowatt_hours()
+                );
+                self.tell(&told);
+                self.push(outgoing, Outgoing::SessionPatch { session, body });
+            }
+            Due::Set {
+                session,
+                profile,
+                url,
+            } => self.apply(session, Some(profile), url),
+            Due::Clear { session, url } => self.apply(session, None, url),
+            Due::Report {
+                session,
+                duration,
+                url,
+            } => {
+                let now = self.depot.now();
+                let evse = self.book.running_session(&session).map(|entry| &entry.evse);
+                let evse = evse.and_then(|evse| self.depot.evse(evse));
+                let body = match evse {
+                    None => json!({ "result": "REJECTED" }),
+                    Some(evse) => json!({
+                        "result": "ACCEPTED",
+                        "profile": profile_wire::active(evse, now, duration),
+                    }),
+                };
+                self.answer_later(session, url, body);
+            }
+            Due::Result { session, url, body } => {
+                outgoing.push(Outgoing::Result { session, url, body });
+            }
+        }
+    }
+
+    fn announce(&mut self, session: &str, outgoing: &mut Vec<Outgoing>) {
+        let Some(entry) = self.book.get_mut(session) else {
+            return;
+        };
+        entry.announced = true;
+        entry.updated_at = self.depot.now().max(entry.updated_at);
+        let preferences = entry.car.as_ref().map(session_wire::preferences);
+        let told = format!("{} plugged in, session {session}", entry.evse);
+        let body = session_wire::session(&self.options, entry);
+        self.tell(&told);
+        let session = session.to_owned();
+        self.push(
+            outgoing,
+            Outgoing::SessionPut {
+                session: session.clone(),
+                body,
+            },
+        );
+        if self.options.preferences == PreferencesBy::SenderEndpoint
+            && let Some(body) = preferences
+        {
+            self.push(outgoing, Outgoing::Preferences { session, body });
+        }
+    }
+
+    /// The station takes or clears the profile, or says no.
+    fn apply(&mut self, session: String, profile: Option<Profile>, url: String) {
+        let faults = &self.options.faults;
+        let rejects = self.turns.reject_later.is_due(faults.reject_later_every);
+        let forgets = self.turns.forget.is_due(faults.forget_profile_every);
+        let evse = self
+            .book
+            .running_session(&session)
+            .map(|entry| entry.evse.clone());
+        let result = match evse {
+            Some(evse) if !rejects => {
+                let told = describe(&evse, profile.as_ref(), self.depot.now());
+                let had = self
+                    .depot
+                    .evse(&evse)
+                    .and_then(|evse| evse.profile(Layer::Session))
+                    .is_some();
+                let unknown = profile.is_none() && !had;
+                if !forgets {
+                    self.depot.set_profile(&evse, Layer::Session, profile);
+                }
+                let result = if unknown { "UNKNOWN" } else { "ACCEPTED" };
+                self.tell(&format!("{told}: {result}"));
+                result
+            }
+            _ => "REJECTED",
+        };
+        self.answer_later(session, url, json!({ "result": result }));
+    }
+
+    fn answer_later(&mut self, session: String, url: String, body: Value) {
+        let faults = &self.options.faults;
+        if self.turns.lose_callback.is_due(faults.lose_callback_every) {
+            return;
+        }
+        let again = self
+            .turns
+            .repeat_callback
+            .is_due(faults.repeat_callback_every);
+        let at = self.depot.now() + faults.callback_later_by.unwrap_or_default();
+        let due = Due::Result { session, url, body };
+        if again {
+            self.enqueue(at, due.clone());
+        }
+        self.enqueue(at, due);
+    }
+}
+
+fn checked(url: Option<&str>) -> Result<String, String> {
+    let url = url.ok_or("response_url is missing")?;
+    profile_wire::check_url(url).map(|()| url.to_owned())
+}
+
+fn describe(evse: &str, profile: Option<&Profile>, now: Time) -> String {
+    match profile {
+        None => format!("{evse} profile cleared"),
+        Some(profile) => {
+            let limit = profile.limit_at(now).unwrap_or_default();
+            let unit = match profile.unit {
+                crate::domain::profile::RateUnit::Amps => "A",
+                crate::domain::profile::RateUnit::Watts => "W",
+            };
+            let periods = profile.periods.len();
+            format!(
+                "{evse} profile {}.{} {unit} now, {periods} periods",
+                limit.0 / 10,
+                limit.0 % 10
+            )
+        }
+    }
+}
+
+/// The first multiple of `interval` since the Unix epoch that is after `now`.
+fn next_multiple(now: Time, interval: TimeDelta) -> Time {
+    let interval_s = interval.num_seconds().max(1);
+    let next = now.timestamp().div_euclid(interval_s) + 1;
+    chrono::DateTime::from_timestamp(next * interval_s, 0).unwrap_or(now)
+}
