@@ -8,7 +8,7 @@ use crate::domain::time::Time;
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub method: String,
-    /// The path's parts, percent-decoded.
+    /// The path's parts, as they came.
     pub path: Vec<String>,
     pub query: Vec<(String, String)>,
     /// The credentials token, decoded; `None` without a readable `Authorization`.

@@ -5,9 +5,9 @@ use serde::Serialize;
 /// Counted messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct CpoCounts {
-    /// Sessions PUT to the SCSP and taken.
+    /// Sessions sent whole to the SCSP and taken.
     pub session_puts: u64,
-    /// Sessions PATCHed at the SCSP and taken.
+    /// Changes of sessions sent to the SCSP and taken.
     pub session_patches: u64,
     /// Charging preferences forwarded and taken.
     pub preferences: u64,
@@ -19,7 +19,7 @@ pub struct CpoCounts {
     pub profiles_read: u64,
     /// Requests of the SCSP about profiles that were refused at once.
     pub refused: u64,
-    /// Results POSTed to the SCSP and taken.
+    /// Results sent to the SCSP and taken.
     pub callbacks: u64,
     /// Messages of ours that the SCSP did not take.
     pub failures: u64,

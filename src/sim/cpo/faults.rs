@@ -29,9 +29,9 @@ impl Refusal {
 /// Faults of a platform and its stations. `every: n` means the n-th, 2n-th, ... time.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Faults {
-    /// The result is never POSTed, though the profile is applied.
+    /// The result is never sent, though the profile is applied.
     pub lose_callback_every: Option<u32>,
-    /// The result is POSTed twice.
+    /// The result is sent twice.
     pub repeat_callback_every: Option<u32>,
     /// The profile is refused at once.
     pub refuse_every: Option<(u32, Refusal)>,

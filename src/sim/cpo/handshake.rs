@@ -226,7 +226,7 @@ fn taken(step: &str, reply: Reply) -> Result<Value, HandshakeError> {
     }
 }
 
-fn unusable(step: &str, detail: impl ToString) -> HandshakeError {
+fn unusable(step: &str, detail: impl std::fmt::Display) -> HandshakeError {
     HandshakeError::Unusable {
         step: step.into(),
         detail: detail.to_string(),

@@ -19,6 +19,7 @@ mod routes;
 mod server;
 mod session_wire;
 mod site_wire;
+mod station;
 
 #[cfg(test)]
 mod tests;
@@ -27,4 +28,4 @@ pub use counts::CpoCounts;
 pub use faults::{Faults, Refusal};
 pub use handshake::{HandshakeError, HandshakeRow};
 pub use options::{CpoOptions, PreferencesBy};
-pub use server::Cpo;
+pub use server::{Cpo, DueMessages};

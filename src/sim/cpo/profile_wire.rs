@@ -1,4 +1,4 @@
-//! Charging profiles on the wire. Source: OCPI mod_charging_profiles.
+//! Charging profiles on the wire. Source: OCPI `mod_charging_profiles`.
 
 use chrono::TimeDelta;
 use serde::Deserialize;
@@ -24,8 +24,8 @@ struct ChargingProfile {
     start_date_time: Option<String>,
     duration: Option<u32>,
     charging_rate_unit: RateUnit,
-    #[serde(default)]
-    charging_profile_period: Vec<Period>,
+    #[serde(default, rename = "charging_profile_period")]
+    periods: Vec<Period>,
 }
 
 #[derive(Deserialize)]
@@ -46,7 +46,7 @@ pub(super) fn read_set(body: &Value, session_start: Time) -> Result<(Profile, St
             .ok_or_else(|| format!("start_date_time {text:?} is not a DateTime in UTC"))?,
     };
     let periods = wire
-        .charging_profile_period
+        .periods
         .iter()
         .map(|period| {
             Ok(ProfilePeriod {

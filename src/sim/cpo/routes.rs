@@ -141,7 +141,8 @@ fn sessions(platform: &mut Platform, request: &Request, url: &str) -> Answer {
             super::answer::date_time(from),
         );
         if let Some(to) = to {
-            link.push_str(&format!("&date_to={}", super::answer::date_time(to)));
+            link += "&date_to=";
+            link += &super::answer::date_time(to);
         }
         answer
             .headers

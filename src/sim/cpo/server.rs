@@ -31,6 +31,10 @@ pub struct Cpo {
     server: actix_web::dev::ServerHandle,
 }
 
+/// Messages that are due.
+#[derive(Debug)]
+pub struct DueMessages(Vec<super::platform::Outgoing>);
+
 /// What handlers and outbox share.
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -178,10 +182,16 @@ impl Cpo {
         self.shared.state().platform.next_event()
     }
 
-    /// Lets virtual time pass; messages that become due are sent in the background.
-    pub fn advance_to(&self, to: Time) {
-        let messages = self.shared.state().platform.advance_to(to);
-        outbox::send_all(&self.shared, messages);
+    /// Lets virtual time pass; gives the messages that became due, for [`Cpo::send`]. In between
+    /// the receiver's clock can be moved, so that nobody hears of the future.
+    #[must_use = "what is not sent is lost"]
+    pub fn advance_to(&self, to: Time) -> DueMessages {
+        DueMessages(self.shared.state().platform.advance_to(to))
+    }
+
+    /// Sends messages in the background; [`Cpo::in_flight`] counts them.
+    pub fn send(&self, messages: DueMessages) {
+        outbox::send_all(&self.shared, messages.0);
     }
 
     /// Messages under way, in either direction.

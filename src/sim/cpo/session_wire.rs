@@ -1,4 +1,4 @@
-//! Sessions on the wire. Source: OCPI mod_sessions.
+//! Sessions on the wire. Source: OCPI `mod_sessions`.
 
 use serde_json::{Map, Value, json};
 

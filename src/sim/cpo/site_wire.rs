@@ -1,4 +1,4 @@
-//! The depot as an OCPI Location. Source: OCPI mod_locations.
+//! The depot as an OCPI Location. Source: OCPI `mod_locations`.
 
 use serde_json::{Value, json};
 
