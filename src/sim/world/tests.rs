@@ -44,17 +44,17 @@ fn car(arrival_min: i64, stay_min: i64, kwh: f64) -> Car {
     }
 }
 
-fn amps(at: Time, steps: &[(u32, i64)]) -> Option<Profile> {
+fn amps(at: Time, steps: &[(u32, i64)]) -> Profile {
     let period = |(start_s, amps): &(u32, i64)| ProfilePeriod {
         start_s: *start_s,
         limit: Tenths(amps * 10),
     };
-    Some(Profile {
+    Profile {
         unit: RateUnit::Amps,
         start: at,
         periods: steps.iter().map(period).collect(),
         duration_s: None,
-    })
+    }
 }
 
 #[test]
@@ -81,7 +81,11 @@ fn a_car_draws_from_its_arrival_until_it_is_full_or_gone() {
 fn a_profile_period_changes_the_power_at_its_second() {
     let mut depot = depot(100, 1);
     depot.plug_in("e0", car(0, 600, 50.0));
-    depot.set_profile("e0", Layer::Session, amps(start(), &[(0, 10), (600, 30)]));
+    depot.set_profile(
+        "e0",
+        Layer::Session,
+        Some(amps(start(), &[(0, 10), (600, 30)])),
+    );
     depot.advance_to(minute(20));
     // 2 kW x 10 min + 6 kW x 10 min = 1.3333 kWh
     let joules = 2_000 * 600 + 6_000 * 600;
@@ -92,12 +96,12 @@ fn a_profile_period_changes_the_power_at_its_second() {
 fn a_session_profile_is_gone_with_its_session() {
     let mut depot = depot(100, 1);
     depot.plug_in("e0", car(0, 10, 50.0));
-    depot.set_profile("e0", Layer::Session, amps(start(), &[(0, 10)]));
+    depot.set_profile("e0", Layer::Session, Some(amps(start(), &[(0, 10)])));
     depot.expect("e0", car(20, 10, 50.0));
     depot.advance_to(minute(25));
     assert_eq!(depot.power(), Power::from_watts(10_000));
     depot.advance_to(minute(40));
-    assert!(!depot.set_profile("e0", Layer::Session, amps(start(), &[(0, 10)])));
+    assert!(!depot.set_profile("e0", Layer::Session, Some(amps(start(), &[(0, 10)]))));
 }
 
 #[test]
@@ -107,7 +111,7 @@ fn an_arrival_over_the_limit_is_an_excursion_until_it_is_lowered() {
     depot.expect("e1", car(10, 600, 50.0));
     depot.advance_to(minute(10));
     depot.advance_to(minute(10) + TimeDelta::seconds(3));
-    depot.set_profile("e1", Layer::Session, amps(minute(10), &[(0, 20)]));
+    depot.set_profile("e1", Layer::Session, Some(amps(minute(10), &[(0, 20)])));
     depot.advance_to(minute(30));
     let found: Vec<_> = depot.meter().excursions().copied().collect();
     assert_eq!(
@@ -129,7 +133,7 @@ fn what_is_put_right_within_the_same_instant_never_happened() {
     depot.plug_in("e0", car(0, 600, 50.0));
     depot.expect("e1", car(10, 600, 50.0));
     depot.advance_to(minute(10));
-    depot.set_profile("e1", Layer::Session, amps(minute(10), &[(0, 20)]));
+    depot.set_profile("e1", Layer::Session, Some(amps(minute(10), &[(0, 20)])));
     depot.advance_to(minute(30));
     assert_eq!(depot.meter().excursions().count(), 0);
 }
@@ -139,12 +143,20 @@ fn a_raise_over_the_limit_is_self_caused() {
     let mut depot = depot(15, 2);
     for evse in ["e0", "e1"] {
         depot.plug_in(evse, car(0, 600, 50.0));
-        depot.set_profile(evse, Layer::Session, amps(start(), &[(0, 20)]));
+        depot.set_profile(evse, Layer::Session, Some(amps(start(), &[(0, 20)])));
     }
     depot.advance_to(minute(5));
     // The second period raises e0 to 10 kW: 10 + 4 = 14 kW, within; then e1 to 6 kW: 16 kW.
-    depot.set_profile("e0", Layer::Session, amps(minute(5), &[(0, 20), (60, 50)]));
-    depot.set_profile("e1", Layer::Session, amps(minute(5), &[(0, 20), (120, 30)]));
+    depot.set_profile(
+        "e0",
+        Layer::Session,
+        Some(amps(minute(5), &[(0, 20), (60, 50)])),
+    );
+    depot.set_profile(
+        "e1",
+        Layer::Session,
+        Some(amps(minute(5), &[(0, 20), (120, 30)])),
+    );
     depot.advance_to(minute(30));
     let found: Vec<_> = depot.meter().excursions().collect();
     assert_eq!(found.len(), 1);
@@ -158,10 +170,10 @@ fn a_raise_during_an_excursion_of_the_world_is_our_own() {
     let mut depot = depot(15, 2);
     depot.plug_in("e0", car(0, 600, 50.0));
     depot.plug_in("e1", car(0, 600, 50.0));
-    depot.set_profile("e1", Layer::Session, amps(start(), &[(0, 30)]));
+    depot.set_profile("e1", Layer::Session, Some(amps(start(), &[(0, 30)])));
     depot.advance_to(minute(1));
     assert!(depot.meter().excursions().all(|e| !e.self_caused));
-    depot.set_profile("e1", Layer::Session, amps(minute(1), &[(0, 40)]));
+    depot.set_profile("e1", Layer::Session, Some(amps(minute(1), &[(0, 40)])));
     depot.advance_to(minute(2));
     let found: Vec<_> = depot.meter().excursions().collect();
     assert_eq!((found.len(), found[0].cause), (1, Cause::Arrival));
@@ -229,7 +241,7 @@ proptest! {
         for (at, evse, first, then) in profiles {
             depot.advance_to(minute(at));
             let profile = amps(minute(at), &[(0, first), (1200, then)]);
-            depot.set_profile(&format!("e{evse}"), Layer::Session, profile);
+            depot.set_profile(&format!("e{evse}"), Layer::Session, Some(profile));
             for evse in depot.evses() {
                 let offered = evse.offered(depot.now());
                 prop_assert!(offered == Current::ZERO || offered >= Current::from_amps(6.0));
