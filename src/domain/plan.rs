@@ -103,7 +103,8 @@ pub struct Plan {
     pub made_at: Time,
     /// SHA-256 over the inputs, in hex: two plans of the same digest are equal.
     pub input_digest: String,
-    /// Its slots.
+    /// Its slots. Where `made_at` lies before slot 0, slot 0 reaches back to it: see
+    /// [`Plan::slot_at`].
     pub horizon: Horizon,
     /// How it came about.
     pub origin: PlanOrigin,
@@ -119,6 +120,14 @@ pub struct Plan {
 }
 
 impl Plan {
+    /// The slot whose powers hold at an instant, from `made_at` to the end of the horizon.
+    pub fn slot_at(&self, at: Time) -> Option<usize> {
+        if at >= self.made_at && at < self.horizon.start {
+            return (self.horizon.slots > 0).then_some(0);
+        }
+        self.horizon.slot_at(at)
+    }
+
     /// The part for one EVSE.
     pub fn evse(&self, id: &EvseId) -> Option<&PlannedEvse> {
         self.evses

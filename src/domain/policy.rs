@@ -20,6 +20,9 @@ pub struct Policy {
     pub default_need_s: u32,
     /// Price put on waiting one hour, per kWh: breaks ties towards charging early.
     pub waiting_price: Price,
+    /// How long before its departure a vehicle should be ready, in seconds, where its need fits in
+    /// the shorter stay: cars taper at the end.
+    pub ready_margin_s: u32,
     /// Changes of an EVSE's profile below this are not sent, unless a limit asks for them.
     pub dead_band: Power,
     /// An EVSE's profile is not changed again within this time, unless a limit asks for it, in
@@ -42,6 +45,7 @@ impl Default for Policy {
             default_stay_s: 4 * 3600,
             default_need_s: 8 * 3600,
             waiting_price: Price::from_micros(2_000),
+            ready_margin_s: 900,
             dead_band: Power::from_watts(100),
             min_hold_s: 60,
             answer_deadline_s: 30,
