@@ -43,6 +43,11 @@ pub(super) fn read(reader: &mut Reader) -> Policy {
             &Decimal(0.0..=1.0),
             waiting_price,
         )),
+        ready_margin_s: reader.get(
+            "planner.ready_margin_s",
+            &Whole(0..=7200),
+            default.ready_margin_s,
+        ),
         dead_band: Power::from_kilowatts(reader.get(
             "planner.dead_band_kw",
             &Decimal(0.0..=50.0),

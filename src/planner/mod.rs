@@ -1,0 +1,91 @@
+//! From a snapshot to a plan: pure, deterministic, and always with an answer.
+//!
+//! [`plan`] resolves the live signals into a [`frame::Frame`], turns running sessions into needs,
+//! solves them in stages, extracts a plan in whole watts and has it checked by [`check`], which
+//! knows nothing of how it was made. A plan that fails the check, or that the caller stops waiting
+//! for, is replaced by the next rung of the `fallback` module.
+
+pub mod check;
+mod digest;
+mod draft;
+mod expected;
+mod extract;
+mod fallback;
+mod formulation;
+pub mod frame;
+mod layout;
+mod need;
+pub mod price;
+mod room;
+mod stages;
+#[cfg(test)]
+mod tests;
+mod top_up;
+
+use self::draft::Draft;
+use self::frame::Frame;
+use self::layout::Layout;
+use self::need::Need;
+use self::stages::Stages;
+use crate::domain::plan::{Plan, PlanOrigin};
+use crate::domain::policy::Policy;
+use crate::domain::time::Time;
+use crate::state::SiteState;
+
+/// Plans a site. Always returns a checked plan, numbered after the last one stored; the same
+/// inputs give the same plan. `should_stop` is asked between steps: once it says yes, the best
+/// that is at hand is returned.
+///
+/// It says what each EVSE may draw at the highest voltage; what is sent, and when, is dispatch's.
+pub fn plan(state: &SiteState, policy: &Policy, now: Time, should_stop: &dyn Fn() -> bool) -> Plan {
+    let layout = Layout::of(&state.site);
+    let frame = Frame::resolve(state, policy, now);
+    let needs = need::needs(state, &layout, &frame, policy, now);
+    let input_digest = digest::digest(state, &frame, policy, now);
+    let rungs: [&dyn Fn() -> Option<Draft>; 3] = [
+        &|| solved(state, &layout, &frame, &needs, policy, should_stop),
+        &|| {
+            let last = state.plan.as_deref()?;
+            Some(fallback::clipped(&layout, &frame, &needs, last))
+        },
+        &|| Some(fallback::proportional(&layout, &frame, &needs)),
+    ];
+    let extract =
+        |draft: &Draft| extract::plan(state, &layout, &frame, &needs, draft, input_digest.clone());
+    rungs
+        .into_iter()
+        .filter_map(|rung| rung())
+        .map(|draft| extract(&draft))
+        .find(|plan| check::check(state, plan, now).is_ok())
+        .unwrap_or_else(|| {
+            let slots = frame.horizon.slots;
+            extract(&Draft::nothing(
+                PlanOrigin::ProportionalShare,
+                &needs,
+                slots,
+            ))
+        })
+}
+
+/// The solver's plan, if it has one in time.
+fn solved(
+    state: &SiteState,
+    layout: &Layout<'_>,
+    frame: &Frame,
+    needs: &[Need<'_>],
+    policy: &Policy,
+    should_stop: &dyn Fn() -> bool,
+) -> Option<Draft> {
+    let phantoms = expected::arrivals(state, layout, frame, policy);
+    let stages = Stages {
+        layout,
+        frame,
+        policy,
+        needs,
+        phantoms: &phantoms,
+        should_stop,
+    };
+    let mut draft = stages.run()?;
+    top_up::top_up(layout, frame, needs, &mut draft);
+    Some(draft)
+}

@@ -1,0 +1,197 @@
+//! What every running session wants of the plan, in the plan's slots.
+
+use chrono::TimeDelta;
+
+use super::frame::{Frame, is_controllable};
+use super::layout::Layout;
+use super::room::Place;
+use crate::domain::event::OverrideAction;
+use crate::domain::evse::Evse;
+use crate::domain::id::SessionId;
+use crate::domain::policy::Policy;
+use crate::domain::quantity::{Energy, Power};
+use crate::domain::session::NeedSource;
+use crate::domain::time::Time;
+use crate::state::SiteState;
+use crate::state::demand::Demand;
+
+/// A session that could wait no longer than this starts at once at full power: half an hour.
+const TIGHT_S: i64 = 30 * 60;
+
+/// By which rule a session is planned; in the order in which they are served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Class {
+    /// An operator's override: now, at the maximum, before all others.
+    Now,
+    /// It must leave soon: at once at full power.
+    Tight,
+    /// Nobody knows when it leaves, or it should have left: as soon as limits allow.
+    Urgent,
+    /// It leaves at a known time: where energy costs least.
+    Planned,
+    /// It has all it asked for.
+    Charged,
+    /// An operator's override: no charging.
+    Paused,
+}
+
+/// What one session wants.
+#[derive(Clone, Debug)]
+pub(super) struct Need<'a> {
+    pub(super) evse: &'a Evse,
+    /// Index of the EVSE in the layout.
+    pub(super) index: usize,
+    pub(super) session: SessionId,
+    pub(super) class: Class,
+    /// First slot it may no longer use.
+    pub(super) to: usize,
+    /// The same if it is to be ready some time before it leaves.
+    pub(super) to_early: usize,
+    /// Energy still wanted in the vehicle.
+    pub(super) wanted: Energy,
+    /// Energy to be planned: what is wanted, and at least what one slot at the minimum brings.
+    pub(super) planned: Energy,
+    /// Least worst-case power.
+    pub(super) min: Power,
+    /// Most worst-case power.
+    pub(super) max: Power,
+    pub(super) departure: Time,
+}
+
+impl Need<'_> {
+    /// Where it takes room.
+    pub(super) fn place<'l>(&self, layout: &'l Layout<'_>) -> Place<'l> {
+        Place::of(layout, self.index)
+    }
+
+    /// What a worst-case power brings into the vehicle in one slot.
+    pub(super) fn energy(&self, power: Power, slot: TimeDelta) -> Energy {
+        let (numerator, denominator) = self.evse.expected_share();
+        power.scaled_down(numerator, denominator).over(slot)
+    }
+
+    /// What its maximum brings into the vehicle in the first `slots` slots.
+    fn full_until(&self, slots: usize, slot: TimeDelta) -> Energy {
+        self.energy(self.max, slot * i32::try_from(slots).unwrap_or(i32::MAX))
+    }
+
+    /// The least worst-case power that brings `energy` in one slot, within its bounds.
+    pub(super) fn power_for(&self, energy: Energy, slot: TimeDelta) -> Power {
+        let (numerator, denominator) = self.evse.expected_share();
+        let mean = energy.mean_power(slot) + Power::from_watts(1);
+        mean.scaled_up(denominator, numerator)
+            .max(self.min)
+            .min(self.max)
+    }
+
+    /// True if it takes part in the solver's problems.
+    pub(super) fn is_open(&self) -> bool {
+        self.class < Class::Charged
+    }
+}
+
+/// The needs of all running sessions that follow plans, in the order of their EVSEs' ids.
+pub(super) fn needs<'a>(
+    state: &'a SiteState,
+    layout: &Layout<'a>,
+    frame: &Frame,
+    policy: &Policy,
+    now: Time,
+) -> Vec<Need<'a>> {
+    let demands = state.demands(policy, now);
+    let mut index = 0;
+    let mut needs: Vec<Need<'a>> = demands
+        .into_iter()
+        .filter_map(|demand| {
+            // Demands come in the order of EVSEs.
+            while layout.evses.get(index)?.id != demand.evse {
+                index += 1;
+            }
+            let evse = &layout.evses[index];
+            let known = state.evses.get(&evse.id)?;
+            is_controllable(state, evse).then(|| {
+                let action = known.override_at(now);
+                let until = known.override_.map_or(now, |o| o.until);
+                need(
+                    evse,
+                    index,
+                    &demand,
+                    action.map(|a| (a, until)),
+                    frame,
+                    policy,
+                )
+            })
+        })
+        .collect();
+    needs.sort_by(|a, b| a.evse.id.cmp(&b.evse.id));
+    needs
+}
+
+fn need<'a>(
+    evse: &'a Evse,
+    index: usize,
+    demand: &Demand,
+    action: Option<(OverrideAction, Time)>,
+    frame: &Frame,
+    policy: &Policy,
+) -> Need<'a> {
+    let horizon = &frame.horizon;
+    let (numerator, denominator) = evse.expected_share();
+    let min = evse.min_bound();
+    let taken_at_most = demand.acceptance.scaled_up(denominator, numerator);
+    let max = taken_at_most.max(min).min(evse.hardware_max());
+    // A stay that ends within slot 0 still has slot 0.
+    let until = |at: Time| horizon.slots_before(at).clamp(1, horizon.slots.max(1));
+    let margin = TimeDelta::seconds(i64::from(policy.ready_margin_s));
+    let mut need = Need {
+        evse,
+        index,
+        session: demand.session.clone(),
+        class: Class::Planned,
+        to: until(demand.departure),
+        to_early: until(demand.departure - margin),
+        wanted: demand.remaining,
+        planned: demand.remaining,
+        min,
+        max,
+        departure: demand.departure,
+    };
+    // Nobody said how much: no more than the stay can bring, so that nothing counts as missing
+    // that nobody asked for.
+    if demand.energy_source >= NeedSource::Learned {
+        need.wanted = need.wanted.min(need.full_until(need.to, horizon.slot()));
+    }
+    let one_slot = need.energy(need.min, horizon.slot());
+    if need.full_until(need.to_early, horizon.slot()) < need.wanted.max(one_slot) {
+        need.to_early = need.to;
+    }
+    need.planned = need.wanted.max(one_slot);
+    need.class = class(&need, demand, action.map(|(action, _)| action), frame.from);
+    if let (Class::Now, Some((_, until_instant))) = (need.class, action) {
+        need.to = until(until_instant);
+        need.to_early = need.to;
+        need.planned = need.full_until(need.to, horizon.slot());
+    }
+    need
+}
+
+fn class(need: &Need<'_>, demand: &Demand, action: Option<OverrideAction>, now: Time) -> Class {
+    match action {
+        Some(OverrideAction::Pause) => return Class::Paused,
+        Some(OverrideAction::ChargeNow) => return Class::Now,
+        None => {}
+    }
+    if !need.wanted.is_positive() {
+        return Class::Charged;
+    }
+    if demand.is_urgent() {
+        return Class::Urgent;
+    }
+    let stay = demand.departure - now;
+    let latest_start = need.energy(need.max, stay - TimeDelta::seconds(TIGHT_S));
+    if latest_start < need.wanted {
+        Class::Tight
+    } else {
+        Class::Planned
+    }
+}

@@ -1,0 +1,277 @@
+//! The solver's part of a plan: who is served by which rule, in which order.
+//!
+//! The solver's fast method is exact where cost depends on the slot alone. "As soon as possible"
+//! for some and "where it is cheap" for others is not of that kind, so each rule is a problem of
+//! its own, in the room that the rules before it leave:
+//!
+//! 1. overrides ("charge now") at the earliest slots, before all others;
+//! 2. sessions without slack at the earliest slots, at full power;
+//! 3. sessions whose departure is unknown or over at the earliest slots, beside a place for what
+//!    the others need: these are put as late as possible, together with a fair share of the
+//!    former, and keep that place. So nobody with a known departure goes short for the sake of a
+//!    guess, and nobody without one is starved;
+//! 4. all other sessions where energy is cheapest, with the arrivals that are expected as phantoms.
+//!
+//! A class without sessions is passed over: the usual plan is one problem.
+
+use evenload_solver::{Settings, Solution, Status, UsedBackend, solve};
+
+use super::draft::{Draft, Row};
+use super::expected::Phantom;
+use super::formulation::{Item, Order, problem};
+use super::frame::Frame;
+use super::layout::Layout;
+use super::need::{Class, Need};
+use super::room::{Place, Room};
+use crate::domain::plan::PlanOrigin;
+use crate::domain::policy::Policy;
+use crate::domain::quantity::{Energy, Power, Price};
+
+/// Weight of energy for arrivals that are only expected, beside 1 for sessions that are there.
+const PHANTOM_PRIORITY: f64 = 0.25;
+/// Less than this is not missing: 10 Wh.
+const NOTHING_MISSING: Energy = Energy::from_joules(36_000);
+
+/// Everything a stage needs to know.
+pub(super) struct Stages<'s> {
+    pub(super) layout: &'s Layout<'s>,
+    pub(super) frame: &'s Frame,
+    pub(super) policy: &'s Policy,
+    pub(super) needs: &'s [Need<'s>],
+    pub(super) phantoms: &'s [Phantom],
+    pub(super) should_stop: &'s dyn Fn() -> bool,
+}
+
+/// A solved group: the needs it is about, and the solution with a session for each.
+struct Solved {
+    needs: Vec<usize>,
+    solution: Solution,
+}
+
+impl Stages<'_> {
+    /// The plan by the solver; `None` if it was stopped before it had one.
+    pub(super) fn run(&self) -> Option<Draft> {
+        let slots = self.frame.horizon.slots;
+        let mut draft = Draft::nothing(PlanOrigin::Optimal, self.needs, slots);
+        let mut room = Room::of(self.frame);
+        for class in [Class::Now, Class::Tight] {
+            let items = self.of_class(class, |need| need.to);
+            if !items.is_empty() {
+                let solved = self.solve(&room, items, Order::Earliest)?;
+                self.settle(&mut draft, &mut room, solved);
+            }
+        }
+        self.urgent(&mut draft, &mut room)?;
+        self.planned(&mut draft, &mut room)?;
+        Some(draft)
+    }
+
+    /// Rule 3.
+    fn urgent(&self, draft: &mut Draft, room: &mut Room) -> Option<()> {
+        let urgent = self.of_class(Class::Urgent, |need| need.to);
+        if urgent.is_empty() {
+            return Some(());
+        }
+        let mut left = room.clone();
+        let planned = self.of_class(Class::Planned, |need| need.to);
+        if !planned.is_empty() {
+            let kept = planned.len();
+            let mut both = planned;
+            both.extend(self.fair_shares(room, &urgent));
+            let mut solved = self.solve(room, both, Order::Latest)?;
+            solved.needs.truncate(kept);
+            self.settle(&mut draft.clone(), &mut left, solved);
+        }
+        let solved = self.solve(&left, urgent, Order::Earliest)?;
+        self.settle(draft, room, solved);
+        Some(())
+    }
+
+    /// Rule 4.
+    fn planned(&self, draft: &mut Draft, room: &mut Room) -> Option<()> {
+        if !self.needs.iter().any(|need| need.class == Class::Planned) {
+            return Some(());
+        }
+        let mut solved = self.cheapest(room, |need| need.to_early)?;
+        let early = self
+            .needs
+            .iter()
+            .any(|n| n.class == Class::Planned && n.to_early < n.to);
+        if early && self.is_short(&solved) && !(self.should_stop)() {
+            // Being ready early would leave someone short: use the whole stay.
+            solved = self.cheapest(room, |need| need.to)?;
+        }
+        draft.shadow = shadow_prices(&solved.solution);
+        draft.expected = self.expected_power(&solved);
+        self.settle(draft, room, solved);
+        Some(())
+    }
+
+    fn cheapest(&self, room: &Room, until: fn(&Need<'_>) -> usize) -> Option<Solved> {
+        let mut items = self.of_class(Class::Planned, until);
+        items.extend(
+            self.phantoms
+                .iter()
+                .map(|phantom| (usize::MAX, item_of(phantom))),
+        );
+        self.solve(room, items, Order::Cheapest)
+    }
+
+    fn of_class(&self, class: Class, until: fn(&Need<'_>) -> usize) -> Vec<(usize, Item)> {
+        self.needs
+            .iter()
+            .enumerate()
+            .filter(|(_, need)| need.class == class)
+            .map(|(index, need)| {
+                let item = Item {
+                    evse: need.index,
+                    from: 0,
+                    to: until(need),
+                    energy: need.planned,
+                    min: need.min,
+                    max: need.max,
+                    priority: 1.0,
+                };
+                (index, item)
+            })
+            .collect()
+    }
+
+    /// What an equal share of the site would bring to each urgent session until its assumed
+    /// departure.
+    fn fair_shares(&self, room: &Room, urgent: &[(usize, Item)]) -> Vec<(usize, Item)> {
+        let wanted: Power = self
+            .needs
+            .iter()
+            .filter(|need| matches!(need.class, Class::Urgent | Class::Planned))
+            .map(|need| need.max)
+            .sum();
+        let root = self.layout.circuits.iter().position(|c| c.parent.is_none());
+        let free = root.map_or(&[][..], |root| room.free(root));
+        urgent
+            .iter()
+            .map(|(index, item)| {
+                let slots = &free[..item.to.min(free.len())];
+                let count = i64::try_from(slots.len().max(1)).unwrap_or(i64::MAX);
+                let mean = slots.iter().copied().sum::<Power>().scaled_down(1, count);
+                let share = item
+                    .max
+                    .scaled_down(mean.watts(), wanted.watts().max(1))
+                    .min(item.max);
+                let slot = self.frame.horizon.slot();
+                let stay = slot * i32::try_from(item.to).unwrap_or(i32::MAX);
+                let energy = self.needs[*index].energy(share, stay).min(item.energy);
+                let min = Power::ZERO;
+                (
+                    *index,
+                    Item {
+                        energy,
+                        min,
+                        ..item.clone()
+                    },
+                )
+            })
+            .collect()
+    }
+
+    /// Solves one group; `None` if it was stopped before there was a plan worth the name.
+    fn solve(&self, room: &Room, items: Vec<(usize, Item)>, order: Order) -> Option<Solved> {
+        let (needs, items): (Vec<usize>, Vec<Item>) = items.into_iter().unzip();
+        let problem = problem(self.layout, self.frame, self.policy, room, &items, order);
+        let settings = Settings {
+            relax: order == Order::Latest,
+            ..Settings::default()
+        };
+        let solution = solve(&problem, &settings, self.should_stop);
+        let stopped = solution.status == Status::FeasibleTimeLimit
+            && solution.backend == UsedBackend::Proportional;
+        (!stopped).then_some(Solved { needs, solution })
+    }
+
+    /// Takes a group's powers into the draft and out of the room, in whole watts; what the room
+    /// does not hold (a rounding) is cut off.
+    fn settle(&self, draft: &mut Draft, room: &mut Room, solved: Solved) {
+        draft.origin = worse(draft.origin, &solved.solution);
+        for (session, index) in solved.needs.into_iter().enumerate() {
+            let Some(need) = self.needs.get(index) else {
+                continue;
+            };
+            let mut row = Row::of(&solved.solution, session, self.frame.horizon.slots);
+            let place = need.place(self.layout);
+            for (slot, power) in row.power.iter_mut().enumerate() {
+                *power = (*power).min(room.at(place, slot)).min(need.max);
+                if *power < need.min {
+                    *power = Power::ZERO;
+                }
+                room.take(place, slot, *power);
+            }
+            draft.rows[index] = row;
+        }
+    }
+
+    fn is_short(&self, solved: &Solved) -> bool {
+        solved
+            .needs
+            .iter()
+            .zip(&solved.solution.sessions)
+            .filter(|(need, _)| **need < self.needs.len())
+            .any(|(_, plan)| Energy::from_kilowatt_hours(plan.unmet_kwh) > NOTHING_MISSING)
+    }
+
+    /// What the phantoms draw, by circuit and slot.
+    fn expected_power(&self, solved: &Solved) -> Vec<Vec<Power>> {
+        if self.phantoms.is_empty() {
+            return Vec::new();
+        }
+        let slots = self.frame.horizon.slots;
+        let mut sums = vec![vec![Power::ZERO; slots]; self.layout.circuits.len()];
+        let first = solved
+            .needs
+            .iter()
+            .filter(|need| **need < self.needs.len())
+            .count();
+        for (offset, phantom) in self.phantoms.iter().enumerate() {
+            let row = Row::of(&solved.solution, first + offset, slots);
+            for circuit in Place::of(self.layout, phantom.evse).path {
+                for (sum, power) in sums[*circuit].iter_mut().zip(&row.power) {
+                    *sum += *power;
+                }
+            }
+        }
+        sums
+    }
+}
+
+fn item_of(phantom: &Phantom) -> Item {
+    Item {
+        evse: phantom.evse,
+        from: phantom.from,
+        to: phantom.to,
+        energy: phantom.energy,
+        min: Power::ZERO,
+        max: phantom.max,
+        priority: PHANTOM_PRIORITY,
+    }
+}
+
+fn worse(origin: PlanOrigin, solution: &Solution) -> PlanOrigin {
+    match (origin, solution.status) {
+        (PlanOrigin::ProportionalShare, _) | (_, Status::Fallback) => PlanOrigin::ProportionalShare,
+        (_, Status::FeasibleTimeLimit) => PlanOrigin::TimeLimit,
+        (origin, Status::Optimal) => origin,
+    }
+}
+
+/// Empty where the method that solved it knows no shadow prices.
+fn shadow_prices(solution: &Solution) -> Vec<Vec<Price>> {
+    let rows: Vec<Vec<Price>> = solution
+        .circuits
+        .iter()
+        .map(|circuit| {
+            let values = circuit.shadow_price_per_kwh.iter();
+            values.map(|value| Price::from_per_kwh(*value)).collect()
+        })
+        .collect();
+    let known = rows.iter().flatten().any(|price| *price != Price::ZERO);
+    if known { rows } else { Vec::new() }
+}

@@ -1,0 +1,84 @@
+//! The last step in whole watts: what rounding to 0-or-minimum left open is put where there is
+//! room for it.
+
+use super::draft::Draft;
+use super::frame::Frame;
+use super::layout::Layout;
+use super::need::Need;
+use super::room::Room;
+use crate::domain::quantity::{Energy, Power};
+
+/// Gives every need that is short more power where limits leave room: who leaves first goes first,
+/// cheapest slots first. A little more than is needed does no harm: a car that is full stops.
+pub(super) fn top_up(layout: &Layout<'_>, frame: &Frame, needs: &[Need<'_>], draft: &mut Draft) {
+    let mut room = Room::of(frame);
+    for (need, row) in needs.iter().zip(&draft.rows) {
+        for (slot, power) in row.power.iter().enumerate() {
+            room.take(need.place(layout), slot, *power);
+        }
+    }
+    let mut order: Vec<usize> = (0..needs.len())
+        .filter(|index| needs[*index].is_open())
+        .collect();
+    order.sort_by_key(|index| (needs[*index].class, needs[*index].to));
+    let mut slots: Vec<usize> = (0..frame.horizon.slots).collect();
+    slots.sort_by_key(|slot| frame.price(*slot));
+    for index in order {
+        let need = &needs[index];
+        let missing = missing(frame, need, &draft.rows[index].power);
+        let by_time: Vec<usize> = (0..frame.horizon.slots).collect();
+        let planned = need.class == super::need::Class::Planned;
+        let slots = if planned { &slots } else { &by_time };
+        raise(
+            layout,
+            frame,
+            need,
+            &mut draft.rows[index].power,
+            &mut room,
+            slots,
+            missing,
+        );
+    }
+}
+
+fn missing(frame: &Frame, need: &Need<'_>, power: &[Power]) -> Energy {
+    let slot = frame.horizon.slot();
+    let given: Energy = power.iter().map(|power| need.energy(*power, slot)).sum();
+    need.wanted.max(need.planned).saturating_minus(given)
+}
+
+fn raise(
+    layout: &Layout<'_>,
+    frame: &Frame,
+    need: &Need<'_>,
+    power: &mut [Power],
+    room: &mut Room,
+    slots: &[usize],
+    mut missing: Energy,
+) {
+    let length = frame.horizon.slot();
+    let place = need.place(layout);
+    // A watt over a slot is what rounding takes in each of them.
+    let grain = Power::from_watts(2).over(length);
+    for slot in slots.iter().copied().filter(|slot| *slot < need.to) {
+        if missing <= grain {
+            return;
+        }
+        let now = power[slot];
+        let before = need.energy(now, length);
+        let wished = need.power_for(before + missing, length);
+        let next = wished.min(now + room.at(place, slot));
+        if next <= now || next < need.min {
+            continue;
+        }
+        room.give_back(place, slot, now);
+        if next > room.at(place, slot) {
+            // The parts of a power on the phases are each rounded up: together they may miss.
+            room.take(place, slot, now);
+            continue;
+        }
+        room.take(place, slot, next);
+        power[slot] = next;
+        missing = missing.saturating_minus(need.energy(next, length) - before);
+    }
+}
