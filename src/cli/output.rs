@@ -1,5 +1,6 @@
 //! The only place that writes to standard output and standard error.
 
+use std::borrow::Cow;
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
@@ -12,7 +13,7 @@ pub(super) fn is_terminal() -> bool {
 /// Writes one line to standard output. A reader that has gone away (`| head`) is no error of ours.
 pub(super) fn line(text: &str) {
     let mut out = io::stdout().lock();
-    let written = writeln!(out, "{text}").and_then(|()| out.flush());
+    let written = writeln!(out, "{}", printable(text)).and_then(|()| out.flush());
     if let Err(error) = written
         && error.kind() != io::ErrorKind::BrokenPipe
     {
@@ -30,5 +31,26 @@ pub(super) fn object(value: &impl Serialize) {
 
 /// Writes one line to standard error; if even that fails, nobody is left to tell.
 pub(super) fn complain(text: &str) {
-    let _ = writeln!(io::stderr().lock(), "evenload: {text}");
+    let _ = writeln!(io::stderr().lock(), "evenload: {}", printable(text));
+}
+
+/// Names come from files and peers: none of them may steer the terminal they are shown on.
+fn printable(text: &str) -> Cow<'_, str> {
+    let steers = |c: char| c.is_control() && c != '\n';
+    if text.contains(steers) {
+        text.replace(steers, "\u{fffd}").into()
+    } else {
+        text.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_do_not_reach_the_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\nc"), "a\u{fffd}[2Jb\nc");
+        assert_eq!(printable("plain ▁█"), "plain ▁█");
+    }
 }
