@@ -26,3 +26,8 @@ pub mod types;
 
 pub use client::{Client, Reply};
 pub use error::{Culprit, Error};
+
+/// Compiles the examples in the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;

@@ -102,8 +102,19 @@ impl Client {
 /// A `reqwest::Client` with sane defaults: no redirects, a limit for connecting, no `Referer`, no
 /// proxy from the environment.
 ///
-/// The process must have installed a rustls crypto provider before.
+/// The process must have installed a rustls crypto provider before. Where the system has no root
+/// certificates (a bare container), the client is made all the same, with a warning: plain http
+/// works, every https peer is refused.
 pub fn default_http(user_agent: &str) -> Result<reqwest::Client, reqwest::Error> {
+    default_builder(user_agent).build().or_else(|error| {
+        let client = default_builder(user_agent).tls_certs_only([]).build()?;
+        tracing::warn!(%error, "no root certificates on this system: every https peer is refused");
+        Ok(client)
+    })
+}
+
+/// The builder behind [`default_http`], for a caller who adds his own resolver or certificates.
+pub fn default_builder(user_agent: &str) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .user_agent(user_agent)
         .redirect(reqwest::redirect::Policy::none())
@@ -111,5 +122,4 @@ pub fn default_http(user_agent: &str) -> Result<reqwest::Client, reqwest::Error>
         .no_proxy()
         .connect_timeout(Duration::from_secs(5))
         .pool_idle_timeout(Duration::from_mins(1))
-        .build()
 }

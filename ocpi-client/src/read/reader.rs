@@ -39,6 +39,12 @@ impl<'d> Reader<'d> {
             .push(Deviation::new(id, self.path.clone(), self.section, detail));
     }
 
+    /// Notes a deviation from another part of the specification than the object around it.
+    pub fn note_in(&mut self, section: &'static str, id: &'static str, detail: impl Into<String>) {
+        self.deviations
+            .push(Deviation::new(id, self.path.clone(), section, detail));
+    }
+
     /// An error at the place we are.
     pub fn unreadable(&self, id: &'static str, detail: impl Into<String>) -> Unreadable {
         Unreadable {

@@ -8,7 +8,7 @@ use crate::read::{Object, OcpiObject, Unreadable};
 
 open_enum! {
     /// Kind of token of a driver. Section: `mod_tokens`, `TokenType`.
-    pub enum TokenType in "mod_tokens: TokenType" {
+    pub enum TokenType (open) in "mod_tokens: TokenType" {
         /// For one use.
         AdHocUser = "AD_HOC_USER",
         /// A user of an app.

@@ -59,7 +59,7 @@ open_enum! {
     /// Standard of a plug. Section: `mod_locations`, `ConnectorType`. Only the types that cars
     /// charge with have names here; household and industrial ones are read as [`Self::Other`] with
     /// their text, like any type added later.
-    pub enum ConnectorType in "mod_locations: ConnectorType" {
+    pub enum ConnectorType (open) in "mod_locations: ConnectorType" {
         /// `CHAdeMO`, DC.
         Chademo = "CHADEMO",
         /// `ChaoJi`, DC.

@@ -9,7 +9,7 @@ use crate::read::{Object, OcpiObject, Unreadable};
 open_enum! {
     /// A module of OCPI. Section: `version_information_endpoint`, `ModuleID`. Custom modules are
     /// kept as [`Self::Other`].
-    pub enum ModuleId in "version_information_endpoint: ModuleID" {
+    pub enum ModuleId (open) in "version_information_endpoint: ModuleID" {
         /// Charge detail records.
         Cdrs = "cdrs",
         /// Smart charging.

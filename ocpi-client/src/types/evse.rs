@@ -34,7 +34,7 @@ open_enum! {
 
 open_enum! {
     /// What an EVSE can do. Section: `mod_locations`, Capability.
-    pub enum Capability in "mod_locations: Capability" {
+    pub enum Capability (open) in "mod_locations: Capability" {
         /// It follows charging profiles.
         ChargingProfileCapable = "CHARGING_PROFILE_CAPABLE",
         /// It takes charging preferences.

@@ -3,11 +3,13 @@
 
 /// An enum of the specification whose unknown values are kept as text.
 ///
-/// Closed enums are written so too: one unknown value must not lose a page of objects.
+/// Closed enums are written so too: one unknown value must not lose a page of objects. Only there
+/// it is noted; in those marked `(open)`, which the specification lets anyone extend, it is not.
 macro_rules! open_enum {
+    (@is_open open) => { true };
     (
         $(#[$meta:meta])*
-        pub enum $name:ident in $section:literal {
+        pub enum $name:ident $(($open:ident))? in $section:literal {
             $( $(#[$variant_meta:meta])* $variant:ident = $text:literal $(| $alias:literal)* ),+ $(,)?
         }
     ) => {
@@ -20,7 +22,10 @@ macro_rules! open_enum {
         }
 
         impl $name {
-            /// Every value of the specification.
+            /// Whether the specification lets anyone add values.
+            pub const IS_OPEN: bool = false $(|| open_enum!(@is_open $open))?;
+
+            /// Every value of the specification that has a name here.
             pub const KNOWN: &[Self] = &[$(Self::$variant),+];
 
             /// The value as it stands in JSON.
@@ -66,14 +71,17 @@ macro_rules! open_enum {
                 };
                 let read = Self::from_text(text);
                 if matches!(read, Self::Other(_)) {
+                    if Self::IS_OPEN {
+                        return Ok(read);
+                    }
                     let start = $crate::read::shortened(text.clone(), 40);
-                    reader.note(id::ENUM_UNKNOWN, format!("{start:?} is not in {}", $section));
+                    reader.note_in($section, id::ENUM_UNKNOWN, format!("{start:?} is no value of it"));
                 } else if read.as_str().eq_ignore_ascii_case(text) {
                     if read.as_str() != text {
-                        reader.note(id::ENUM_CASE, format!("{text:?} for {read}"));
+                        reader.note_in($section, id::ENUM_CASE, format!("{text:?} for {read}"));
                     }
                 } else {
-                    reader.note(id::ENUM_ALIAS, format!("{text:?} for {read}"));
+                    reader.note_in($section, id::ENUM_ALIAS, format!("{text:?} for {read}"));
                 }
                 Ok(read)
             }
