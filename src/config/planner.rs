@@ -6,7 +6,7 @@ use crate::domain::quantity::{Power, Price};
 use super::kind::{Decimal, OneOf, Whole};
 use super::reader::Reader;
 
-/// Reads the section `[planner]`.
+/// Reads the section `[planner]`. A setting added here is added to `examples/evenload.toml` too.
 pub(super) fn read(reader: &mut Reader) -> Policy {
     const DAY_S: u32 = 86_400;
     let default = Policy::default();
