@@ -7,6 +7,8 @@ pub mod reconcile;
 pub mod target;
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;
 
 pub use reconcile::{Dispatch, reconcile};
