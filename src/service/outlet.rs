@@ -1,0 +1,268 @@
+//! Where durable commands leave: one task per partner with its outbox, for all its sites.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use super::activity::{Activity, Busy};
+use super::metrics::Metrics;
+use super::site_actor::Outlet;
+use crate::dispatch::pacing::{Outbox, Outcome, Parcel};
+use crate::domain::command::{Action, Answer, Command, Refusal};
+use crate::domain::event::EventKind;
+use crate::domain::evse::EvseSource;
+use crate::domain::id::{EvseId, PartnerKey, SiteKey};
+use crate::domain::ports::{Clock, Sites};
+use crate::state::Snapshot;
+
+/// A future that gives a value, boxed.
+pub type Sending<'a> = std::pin::Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
+
+/// Sends one command over a protocol; an edge implements it.
+pub trait Sender: Send + Sync + 'static {
+    /// Makes one request and says what is known afterwards.
+    fn send<'a>(
+        &'a self,
+        site: &'a SiteKey,
+        source: &'a EvseSource,
+        command: &'a Command,
+    ) -> Sending<'a>;
+}
+
+/// Hands commands to the outbox of the partner that holds the EVSE.
+pub struct Outlets {
+    sender: Arc<dyn Sender>,
+    sites: OnceLock<Arc<dyn Sites>>,
+    clock: Arc<dyn Clock>,
+    activity: Activity,
+    metrics: Metrics,
+    stop: watch::Receiver<bool>,
+    partners: Mutex<BTreeMap<PartnerKey, mpsc::UnboundedSender<Addressed>>>,
+}
+
+impl fmt::Debug for Outlets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Outlets").finish_non_exhaustive()
+    }
+}
+
+/// A parcel with the address it goes to.
+struct Addressed {
+    parcel: Parcel,
+    source: EvseSource,
+    busy: Busy,
+}
+
+impl Outlets {
+    /// Outlets that send through `sender`.
+    pub fn new(
+        sender: Arc<dyn Sender>,
+        clock: Arc<dyn Clock>,
+        activity: Activity,
+        metrics: Metrics,
+        stop: watch::Receiver<bool>,
+    ) -> Self {
+        Self {
+            sender,
+            sites: OnceLock::new(),
+            clock,
+            activity,
+            metrics,
+            stop,
+            partners: Mutex::default(),
+        }
+    }
+
+    /// Where answers go; set once, before the first command.
+    pub fn answer_to(&self, sites: Arc<dyn Sites>) {
+        // Set once by `run`; a second time changes nothing.
+        let _ = self.sites.set(sites);
+    }
+
+    fn outbox_of(&self, key: &PartnerKey) -> Option<mpsc::UnboundedSender<Addressed>> {
+        let sites = self.sites.get()?.clone();
+        let mut partners = self.partners.lock().unwrap_or_else(PoisonError::into_inner);
+        let outbox = partners.entry(key.clone()).or_insert_with(|| {
+            // Bounded by dispatch: at most a few open commands per EVSE, and the outbox itself
+            // drops beyond its own bound.
+            let (sender, receiver) = mpsc::unbounded_channel();
+            let task = PartnerTask {
+                key: key.clone(),
+                outbox: Outbox::default(),
+                addresses: BTreeMap::new(),
+                sender: self.sender.clone(),
+                sites,
+                clock: self.clock.clone(),
+                activity: self.activity.clone(),
+                metrics: self.metrics.clone(),
+                stop: self.stop.clone(),
+            };
+            tokio::spawn(task.run(receiver));
+            sender
+        });
+        Some(outbox.clone())
+    }
+}
+
+impl Outlet for Outlets {
+    fn release(&self, site: &SiteKey, snapshot: &Snapshot, commands: Vec<Command>) {
+        for command in commands {
+            let Some(evse) = snapshot.site.evse(&command.evse) else {
+                continue;
+            };
+            let EvseSource::Ocpi { partner, .. } = &evse.source else {
+                continue;
+            };
+            let key = PartnerKey {
+                tenant: site.tenant.clone(),
+                partner: partner.clone(),
+            };
+            let lowers = lowers(snapshot, &command);
+            let parcel = Parcel {
+                site: site.clone(),
+                command,
+                lowers,
+            };
+            let addressed = Addressed {
+                parcel,
+                source: evse.source.clone(),
+                busy: self.activity.begin(),
+            };
+            if let Some(outbox) = self.outbox_of(&key) {
+                // Fails only while the service stops; the command then counts as unknown.
+                let _ = outbox.send(addressed);
+            }
+        }
+    }
+}
+
+/// True if the command takes power away now (or only asks).
+fn lowers(snapshot: &Snapshot, command: &Command) -> bool {
+    let Action::SetProfile { profile } = &command.action else {
+        return true;
+    };
+    let (Some(evse), Some(state)) = (
+        snapshot.site.evse(&command.evse),
+        snapshot.evses.get(&command.evse),
+    ) else {
+        return true;
+    };
+    let now = command.issued_at;
+    let next = profile
+        .limit_at(now)
+        .map(|limit| evse.worst_case_of(profile.unit, limit));
+    let confirmed = state.profiles.confirmed.as_ref().map(|confirmed| {
+        evse.worst_case(&confirmed.profile, evse.hardware_max())
+            .at(now)
+    });
+    next <= Some(confirmed.unwrap_or_else(|| evse.hardware_max()))
+}
+
+struct PartnerTask {
+    key: PartnerKey,
+    outbox: Outbox,
+    addresses: BTreeMap<(SiteKey, EvseId), EvseSource>,
+    sender: Arc<dyn Sender>,
+    sites: Arc<dyn Sites>,
+    clock: Arc<dyn Clock>,
+    activity: Activity,
+    metrics: Metrics,
+    stop: watch::Receiver<bool>,
+}
+
+impl PartnerTask {
+    async fn run(mut self, mut parcels: mpsc::UnboundedReceiver<Addressed>) {
+        let mut sending: JoinSet<(SiteKey, EvseId, Outcome)> = JoinSet::new();
+        loop {
+            let now = self.clock.now();
+            while let Some(parcel) = self.outbox.next(now) {
+                self.launch(parcel, &mut sending);
+            }
+            let wake = self.outbox.wake_at();
+            let clock = self.clock.clone();
+            tokio::select! {
+                _ = self.stop.changed() => break,
+                arrived = parcels.recv() => match arrived {
+                    Some(addressed) => self.take(addressed).await,
+                    None => break,
+                },
+                Some(done) = sending.join_next() => {
+                    if let Ok((site, evse, outcome)) = done {
+                        self.outbox.done(&site, &evse, outcome, self.clock.now());
+                    }
+                }
+                () = wait(&clock, wake) => {}
+            }
+        }
+        debug!(partner = %self.key, "outbox closed");
+    }
+
+    async fn take(&mut self, addressed: Addressed) {
+        let Addressed {
+            parcel,
+            source,
+            busy,
+        } = addressed;
+        self.addresses
+            .insert((parcel.site.clone(), parcel.command.evse.clone()), source);
+        for dropped in self.outbox.push(parcel) {
+            let answer = Answer::NotSent {
+                detail: "superseded before it left".into(),
+            };
+            report(&*self.sites, &dropped.site, &dropped.command, answer).await;
+        }
+        drop(busy);
+    }
+
+    fn launch(&self, parcel: Parcel, sending: &mut JoinSet<(SiteKey, EvseId, Outcome)>) {
+        let Parcel { site, command, .. } = parcel;
+        let evse = command.evse.clone();
+        let Some(source) = self.addresses.get(&(site.clone(), evse.clone())).cloned() else {
+            return;
+        };
+        let (sender, sites, metrics) = (
+            self.sender.clone(),
+            self.sites.clone(),
+            self.metrics.clone(),
+        );
+        let busy = self.activity.begin();
+        let partner = self.key.clone();
+        sending.spawn(async move {
+            let answer = sender.send(&site, &source, &command).await;
+            let outcome = match &answer {
+                Answer::Refused {
+                    reason: Refusal::TooOften,
+                    ..
+                } => Outcome::TooOften(None),
+                Answer::NotSent { .. } | Answer::Unknown { .. } => Outcome::Failed,
+                _ => Outcome::Fine,
+            };
+            metrics.pushed(&partner.partner, &answer);
+            report(&*sites, &site, &command, answer).await;
+            drop(busy);
+            (site, evse, outcome)
+        });
+    }
+}
+
+/// Tells the site what is known of its command.
+async fn report(sites: &dyn Sites, site: &SiteKey, command: &Command, answer: Answer) {
+    let event = EventKind::CommandAnswered {
+        command: command.id,
+        answer,
+    };
+    if let Err(error) = sites.submit(site, vec![event], Vec::new()).await {
+        warn!(site.id = %site, command.id = %command.id, %error, "an answer was lost; it counts as unknown");
+    }
+}
+
+async fn wait(clock: &Arc<dyn Clock>, at: Option<crate::domain::time::Time>) {
+    match at {
+        Some(at) => clock.sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,287 @@
+//! The task that owns one site: its inbox, its journal, its planner.
+//!
+//! A turn: take what is in the inbox, apply it, ask dispatch, make all of it durable in one
+//! write, answer who submitted, and only then let commands leave (I6).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tracing::{Instrument, debug, error, info, warn};
+
+use super::activity::{Activity, Busy};
+use super::clock::Stopwatch;
+use super::metrics::Metrics;
+use super::site_core::SiteCore;
+use crate::domain::command::{Answer, Command};
+use crate::domain::event::{Event, EventKind};
+use crate::domain::id::SiteKey;
+use crate::domain::plan::Plan;
+use crate::domain::ports::{Clock, PortError, RecordWrite};
+use crate::domain::time::Time;
+use crate::planner;
+use crate::state::Snapshot;
+use crate::store::journal::Journal;
+
+/// Submissions that wait for one site; beyond, submitters are told to come again.
+pub const INBOX: usize = 1024;
+/// Submissions taken in one turn, so that one flush serves them all.
+const TURN: usize = 256;
+/// Events between two snapshots of the state.
+const EVENTS_PER_SNAPSHOT: u64 = 1000;
+/// Events kept in memory while the disk does not take them; beyond, nothing is accepted.
+const MAX_UNSAVED: usize = 10_000;
+/// The longest a plan may take before its best answer so far is used.
+const PLAN_BUDGET: Duration = Duration::from_secs(2);
+
+/// What an edge hands in.
+#[derive(Debug)]
+pub struct Submission {
+    /// What happened.
+    pub events: Vec<EventKind>,
+    /// Records that belong to it.
+    pub records: Vec<RecordWrite>,
+    /// Answered when all of it is durable and applied.
+    pub reply: Option<oneshot::Sender<Result<(), PortError>>>,
+    /// Counts until the turn is over.
+    pub busy: Busy,
+}
+
+/// Where commands go after they are durable.
+pub trait Outlet: Send + Sync + 'static {
+    /// Hands over the commands of one turn; must not block.
+    fn release(&self, site: &SiteKey, snapshot: &Snapshot, commands: Vec<Command>);
+}
+
+/// The task of one site.
+pub struct SiteActor {
+    /// Site and tenant.
+    pub key: SiteKey,
+    /// State and questions.
+    pub core: SiteCore,
+    /// Where submissions come from.
+    pub inbox: mpsc::Receiver<Submission>,
+    /// Who reads the state.
+    pub published: watch::Sender<Snapshot>,
+    /// Where events are kept.
+    pub journal: Journal,
+    /// Where commands go.
+    pub outlet: Arc<dyn Outlet>,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// Work under way.
+    pub activity: Activity,
+    /// What is counted.
+    pub metrics: Metrics,
+    /// Becomes true when the service stops.
+    pub stop: watch::Receiver<bool>,
+}
+
+impl std::fmt::Debug for SiteActor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("SiteActor")
+            .field("key", &self.key)
+            .finish_non_exhaustive()
+    }
+}
+
+type Planning = JoinHandle<(Plan, Duration)>;
+
+impl SiteActor {
+    /// Runs until the service stops.
+    pub async fn run(mut self) {
+        let span = tracing::info_span!("site", site.id = %self.key);
+        async move {
+            let mut unsaved = Unsaved::default();
+            let mut planning: Option<(Planning, Busy)> = None;
+            let mut wake_at = self.clock.now();
+            // A first turn: a replayed state may want something.
+            loop {
+                let mut submissions = Vec::new();
+                let mut planned = None;
+                let mut ticked = false;
+                tokio::select! {
+                    biased;
+                    _ = self.stop.changed() => break,
+                    count = self.inbox.recv_many(&mut submissions, TURN) => {
+                        if count == 0 { break; }
+                    }
+                    made = finished(&mut planning) => planned = Some(made),
+                    () = self.clock.sleep_until(wake_at) => ticked = true,
+                }
+                let busy = self.activity.begin();
+                let now = self.clock.now();
+                if ticked {
+                    let tick = self.core.accept(EventKind::Ticked, now);
+                    unsaved.events.push(tick);
+                }
+                self.take_in(&submissions, &mut unsaved, now);
+                if let Some(made) = planned {
+                    planning = None;
+                    self.plan_made(made, &mut unsaved, now);
+                }
+                if planning.is_none() && self.core.wants_plan(now) {
+                    planning = Some((self.start_plan(), self.activity.begin()));
+                }
+                let turn = self.core.dispatch(now);
+                unsaved.events.extend(turn.events);
+                // At least a second on, so that a wake-up that changes nothing cannot spin.
+                wake_at = turn
+                    .wake_at
+                    .unwrap_or(now + TimeDelta::hours(1))
+                    .max(now + TimeDelta::seconds(1));
+                let saved = self.save(&mut unsaved).await;
+                self.let_go(turn.commands, saved.is_ok(), &mut unsaved, now);
+                self.published.send_replace(self.core.snapshot());
+                answer(submissions, &saved);
+                drop(busy);
+            }
+            if let Err(error) = self.save(&mut unsaved).await {
+                error!(%error, "the last events of a site could not be stored");
+            }
+            debug!("site stopped");
+        }
+        .instrument(span)
+        .await;
+    }
+
+    /// Applies what was submitted.
+    fn take_in(&mut self, submissions: &[Submission], unsaved: &mut Unsaved, now: Time) {
+        for submission in submissions {
+            if unsaved.events.len() >= MAX_UNSAVED {
+                break;
+            }
+            for kind in &submission.events {
+                unsaved.events.push(self.core.accept(kind.clone(), now));
+            }
+            unsaved.records.extend(submission.records.iter().cloned());
+        }
+    }
+
+    /// Writes everything that is not on disk yet, all or none.
+    async fn save(&mut self, unsaved: &mut Unsaved) -> Result<(), PortError> {
+        if unsaved.events.is_empty() && unsaved.records.is_empty() {
+            return Ok(());
+        }
+        self.journal
+            .append(&self.key, &unsaved.events, unsaved.records.clone())
+            .await
+            .inspect_err(|error| {
+                error!(%error, unsaved = unsaved.events.len(), "events could not be stored; nothing is sent until they are");
+            })?;
+        let last = unsaved.events.last().map_or(0, |event| event.seq);
+        *unsaved = Unsaved {
+            since_snapshot: unsaved.since_snapshot + len(&unsaved.events),
+            ..Unsaved::default()
+        };
+        if unsaved.since_snapshot >= EVENTS_PER_SNAPSHOT && last > 0 {
+            unsaved.since_snapshot = 0;
+            self.write_snapshot(last).await;
+        }
+        Ok(())
+    }
+
+    async fn write_snapshot(&self, seq: u64) {
+        match serde_json::to_vec(self.core.state()) {
+            Ok(body) => {
+                if let Err(error) = self.journal.write_snapshot(&self.key, seq, &body).await {
+                    warn!(%error, "a snapshot could not be written; the journal stays longer");
+                }
+            }
+            Err(error) => warn!(%error, "a snapshot could not be made"),
+        }
+    }
+
+    /// Lets durable commands leave; what is not durable never leaves.
+    fn let_go(&mut self, commands: Vec<Command>, durable: bool, unsaved: &mut Unsaved, now: Time) {
+        if commands.is_empty() {
+            return;
+        }
+        if durable {
+            self.outlet
+                .release(&self.key, &self.core.snapshot(), commands);
+            return;
+        }
+        for command in commands {
+            let answer = Answer::NotSent {
+                detail: "it could not be stored first".into(),
+            };
+            let kind = EventKind::CommandAnswered {
+                command: command.id,
+                answer,
+            };
+            unsaved.events.push(self.core.accept(kind, now));
+        }
+    }
+
+    fn start_plan(&mut self) -> Planning {
+        let now = self.clock.now();
+        let snapshot = self.core.plan_started(now);
+        let policy = self.core.policy().clone();
+        tokio::task::spawn_blocking(move || {
+            let watch = Stopwatch::start();
+            let plan = planner::plan(&snapshot, &policy, now, &|| watch.elapsed() > PLAN_BUDGET);
+            (plan, watch.elapsed())
+        })
+    }
+
+    fn plan_made(
+        &mut self,
+        made: Result<(Plan, Duration), tokio::task::JoinError>,
+        unsaved: &mut Unsaved,
+        now: Time,
+    ) {
+        let (plan, took) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                // The planner has its own fallbacks; that it panicked is our bug. What is
+                // installed goes on, and the next slot border tries again.
+                error!(%error, "planning failed; the last plan goes on");
+                self.metrics.plan_failed();
+                return;
+            }
+        };
+        self.metrics.planned(&self.key, &plan, took);
+        info!(plan.id = %plan.id, origin = ?plan.origin, evses = plan.evses.len(), solve_ms = took.as_millis(), "plan made");
+        unsaved.events.push(self.core.accept(
+            EventKind::PlanStored {
+                plan: Box::new(plan),
+            },
+            now,
+        ));
+    }
+}
+
+/// Tells who submitted that it is durable, or why not.
+fn answer(submissions: Vec<Submission>, saved: &Result<(), PortError>) {
+    for submission in submissions {
+        if let Some(reply) = submission.reply {
+            // Who does not wait any more does not need the answer.
+            let _ = reply.send(saved.clone());
+        }
+    }
+}
+
+/// What happened and is not on disk yet.
+#[derive(Debug, Default)]
+struct Unsaved {
+    events: Vec<Event>,
+    records: Vec<RecordWrite>,
+    since_snapshot: u64,
+}
+
+fn len(events: &[Event]) -> u64 {
+    u64::try_from(events.len()).unwrap_or(u64::MAX)
+}
+
+/// The result of the plan under way; never, if none is.
+async fn finished(
+    planning: &mut Option<(Planning, Busy)>,
+) -> Result<(Plan, Duration), tokio::task::JoinError> {
+    match planning {
+        Some((handle, _)) => handle.await,
+        None => std::future::pending().await,
+    }
+}
