@@ -8,6 +8,7 @@
 //!   result;
 //! - [`profile_request`] and [`plausibility`]: what peers mean when they answer or measure oddly;
 //! - [`response`] and [`error`]: from an HTTP answer to data, or to whose fault it is;
+//! - [`request`]: from a request's body to its object, or to the answer that refuses it;
 //! - [`client`]: all of it over HTTP, with a deadline, a size limit and a record of the exchange.
 //!
 //! Nothing a peer sends can make this crate panic, and nothing here reads a clock.
@@ -20,6 +21,7 @@ pub mod plausibility;
 pub mod profile_request;
 pub mod read;
 pub mod registration;
+pub mod request;
 pub mod response;
 pub mod token;
 pub mod types;

@@ -139,7 +139,14 @@ impl Client {
             .send()
             .await
             .map_err(|error| transport(operation, error))?;
-        self.receive(operation, response, &masker, record).await
+        let mut received = self.receive(operation, response, &masker, record).await?;
+        let headers: Vec<(&str, &str)> = received
+            .headers
+            .iter()
+            .map(|(name, value)| (&**name, &**value))
+            .collect();
+        received.answer.deviations.extend(ids.check_echo(&headers));
+        Ok(received)
     }
 
     async fn receive(

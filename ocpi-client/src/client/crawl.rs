@@ -8,7 +8,7 @@ use super::call::{Call, finish};
 use super::{Client, Reply};
 use crate::paging::{PageEnd, PageHeaders, PageLimits, PageQuery, PageStep, Pager};
 use crate::read::FromOcpi;
-use crate::types::{Location, Session, Tariff};
+use crate::types::{ClientInfo, Location, Session, Tariff};
 
 /// One page of a list.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +22,7 @@ pub struct Page<T> {
 pub struct Crawl<'c, T> {
     client: &'c Client,
     operation: &'static str,
+    is_functional: bool,
     pager: Pager,
     is_broken: bool,
     objects: PhantomData<fn() -> T>,
@@ -36,10 +37,9 @@ impl<T: FromOcpi> Crawl<'_, T> {
         if self.is_broken {
             return None;
         }
-        let (result, exchange) = self
-            .client
-            .exchange(Call::get(self.operation, Ok(url)))
-            .await;
+        let mut call = Call::get(self.operation, Ok(url));
+        call.is_functional = self.is_functional;
+        let (result, exchange) = self.client.exchange(call).await;
         self.is_broken = result.is_err();
         let result = result.map(|received| {
             let headers = received
@@ -81,6 +81,7 @@ impl Client {
         Crawl {
             client: self,
             operation,
+            is_functional: true,
             pager: Pager::new(endpoint.clone(), query, limits),
             is_broken: false,
             objects: PhantomData,
@@ -106,6 +107,21 @@ impl Client {
         limits: PageLimits,
     ) -> Crawl<'_, Location> {
         self.crawl("get locations", endpoint, query, limits)
+    }
+
+    /// Crawls the parties that a hub knows. Section: `mod_hub_client_info`, Sender interface, GET;
+    /// a configuration module, so without routing headers.
+    pub fn hub_clients(
+        &self,
+        endpoint: &Url,
+        query: &PageQuery,
+        limits: PageLimits,
+    ) -> Crawl<'_, ClientInfo> {
+        let crawl = self.crawl("get hub clients", endpoint, query, limits);
+        Crawl {
+            is_functional: false,
+            ..crawl
+        }
     }
 
     /// Crawls tariffs from their Sender. Section: `mod_tariffs`, Sender interface, GET.

@@ -61,6 +61,20 @@ impl RequestIds {
         }
     }
 
+    /// What is wrong with the identifiers in the response to a request with these; at most one
+    /// deviation.
+    pub fn check_echo(&self, response: &[(&str, &str)]) -> Option<Deviation> {
+        let wrong = self
+            .write()
+            .into_iter()
+            .find_map(|(name, sent)| match first(response, name) {
+                Some(echoed) if echoed == sent => None,
+                Some(_) => Some((name, "not that of the request")),
+                None => Some((name, "absent from the response")),
+            });
+        wrong.map(|(name, detail)| Deviation::new(id::REQUEST_ID_ECHO, name, SECTION, detail))
+    }
+
     /// The headers to send.
     pub fn write(&self) -> [(&'static str, &str); 2] {
         [

@@ -10,6 +10,10 @@ use crate::read::{Deviation, Deviations, id};
 
 const SECTION: &str = "transport_and_format: Pagination";
 
+/// How often in a row a page is repeated because the total shrank. Some platforms send the count
+/// of what remains; beyond this the crawl goes on all the same.
+const MAX_REPEATS: u8 = 3;
+
 /// Bounds of one crawl.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageLimits {
@@ -104,6 +108,8 @@ pub struct Pager {
     pages: usize,
     items: usize,
     last_total: Option<u64>,
+    /// Repeated pages in a row.
+    repeats: u8,
     deviations: Deviations,
 }
 
@@ -119,6 +125,7 @@ impl Pager {
             pages: 0,
             items: 0,
             last_total: None,
+            repeats: 0,
             deviations: Deviations::new(),
         };
         pager.step = pager.fetch(first);
@@ -162,9 +169,14 @@ impl Pager {
         self.count("X-Limit", headers.limit.as_deref());
         let shrunk = matches!((self.last_total, total), (Some(before), Some(now)) if now < before);
         self.last_total = total.or(self.last_total);
-        if shrunk && offset > 0 {
-            return self.fetch(with_offset(current, offset - 1));
+        if shrunk && offset > 0 && self.repeats < MAX_REPEATS {
+            let earlier = with_offset(current, offset - 1);
+            if !self.seen.contains(earlier.as_str()) {
+                self.repeats += 1;
+                return self.fetch(earlier);
+            }
         }
+        self.repeats = 0;
         match next_link(headers.links.iter().map(String::as_str)) {
             Link::Next(target) => self.follow(current, &target),
             Link::Absent if headers.links.is_empty() => {

@@ -81,6 +81,8 @@ pub mod id {
     pub const TOKEN_RAW: &str = "http.token_raw";
     /// A message identifier header is absent or unusable.
     pub const REQUEST_ID: &str = "http.request_id";
+    /// A response does not echo the identifiers of its request.
+    pub const REQUEST_ID_ECHO: &str = "http.request_id_echo";
     /// A routing header is there without its other half.
     pub const ROUTING_HALF: &str = "http.routing_half";
     /// A `Link` header that names no usable next page.
@@ -126,6 +128,7 @@ pub mod id {
             CONTENT_TYPE => "Answer with `Content-Type: application/json`.",
             TOKEN_RAW => "Encode the credentials token as Base64 in the Authorization header.",
             REQUEST_ID => "Send X-Request-ID and X-Correlation-ID with every message.",
+            REQUEST_ID_ECHO => "Echo X-Request-ID and X-Correlation-ID in every response.",
             ROUTING_HALF => "Send party id and country code headers together.",
             PAGE_LINK => {
                 "Write `Link: <url>; rel=\"next\"`; leave the header out on the last page."

@@ -2,7 +2,9 @@
 
 use super::check::{Check, Outcome};
 use super::step::{Failure, Refusal};
-use crate::types::{InterfaceRole, ModuleId, StatusCode, Version, VersionDetails, VersionEntry};
+use crate::types::{
+    CredentialsRole, InterfaceRole, ModuleId, StatusCode, Version, VersionDetails, VersionEntry,
+};
 
 /// The modules we look for on the other side.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -125,6 +127,24 @@ pub(super) fn details(
         code: StatusCode::MISSING_ENDPOINTS,
         reason,
     })
+}
+
+/// Says who is on the platform.
+pub(super) fn roles(checks: &mut Vec<Check>, roles: &[CredentialsRole]) {
+    let parties: Vec<String> = roles
+        .iter()
+        .take(16)
+        .map(|role| format!("{} {}", role.role, role.party()))
+        .collect();
+    checks.push(if parties.is_empty() {
+        Check::new(
+            "credentials",
+            Outcome::Warning,
+            "no party is named in the roles",
+        )
+    } else {
+        Check::new("credentials", Outcome::Ok, parties.join(", "))
+    });
 }
 
 fn look_for(

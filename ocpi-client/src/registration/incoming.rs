@@ -56,7 +56,10 @@ impl Incoming {
             _ => None,
         };
         let stage = match refusal {
-            None => Stage::Versions,
+            None => {
+                discovery::roles(&mut checks, &request.credentials.roles);
+                Stage::Versions
+            }
             Some(reason) => {
                 let code = StatusCode::CLIENT_ERROR;
                 let failure = discovery::fail(&mut checks, "request", code, reason.to_owned());

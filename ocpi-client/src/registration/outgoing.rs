@@ -3,6 +3,7 @@
 use super::check::{Check, Outcome};
 use super::discovery::{self, Modules};
 use super::step::{Failure, Method, OurSide, Refusal, Registered, Step, StepResult};
+use crate::client::parse;
 use crate::token::Token;
 use crate::types::{Credentials, StatusCode, VersionDetails, VersionEntry};
 
@@ -158,18 +159,10 @@ impl Outgoing {
     ) -> Result<Stage, Failure> {
         match result {
             Ok(theirs) => {
-                let parties: Vec<String> = theirs
-                    .roles
-                    .iter()
-                    .take(16)
-                    .map(|role| format!("{} {}", role.role, role.party()))
-                    .collect();
-                let detail = format!("answered as {}", parties.join(", "));
-                self.checks
-                    .push(Check::new("credentials", Outcome::Ok, detail));
+                discovery::roles(&mut self.checks, &theirs.roles);
                 let hub = theirs.hub();
                 Ok(Stage::Finished(Box::new(Registered {
-                    versions_url: theirs.url,
+                    versions_url: self.their_address(&theirs, &half.versions_url),
                     their_token: theirs.token,
                     roles: theirs.roles,
                     hub,
@@ -178,6 +171,18 @@ impl Outgoing {
             }
             Err(refusal) => Err(self.refused(&refusal)),
         }
+    }
+
+    /// Their versions endpoint as they tell it, unless it is no address.
+    fn their_address(&mut self, theirs: &Credentials, used: &str) -> String {
+        let is_address = parse("credentials", &theirs.url).is_ok();
+        if is_address {
+            return theirs.url.clone();
+        }
+        let detail = "the url in the answer is no address; the one used so far is kept";
+        self.checks
+            .push(Check::new("url", Outcome::Warning, detail));
+        used.to_owned()
     }
 
     fn refused(&mut self, refusal: &Refusal) -> Failure {

@@ -88,14 +88,14 @@ pub struct VersionDetails {
 }
 
 impl VersionDetails {
-    /// The address of a module's side; for credentials the role is ignored.
+    /// The address of a module's side. An endpoint whose role was left out serves either side when
+    /// no other names it; for credentials the role is ignored.
     pub fn url(&self, module: &ModuleId, role: &InterfaceRole) -> Option<&str> {
-        self.endpoints
-            .iter()
-            .find(|endpoint| {
-                endpoint.identifier == *module
-                    && (*module == ModuleId::Credentials || endpoint.role.as_ref() == Some(role))
-            })
+        let of_module = || self.endpoints.iter().filter(|e| e.identifier == *module);
+        let any_role = *module == ModuleId::Credentials;
+        of_module()
+            .find(|endpoint| any_role || endpoint.role.as_ref() == Some(role))
+            .or_else(|| of_module().find(|endpoint| endpoint.role.is_none()))
             .map(|endpoint| endpoint.url.as_str())
     }
 

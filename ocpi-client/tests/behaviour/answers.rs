@@ -3,6 +3,7 @@
 use ocpi_client::error::{Culprit, Error};
 use ocpi_client::profile_request::{DEFAULT_TIMEOUT_S, MAX_TIMEOUT_S, Verdict};
 use ocpi_client::read::id;
+use ocpi_client::request::read_body;
 use ocpi_client::response::{Answer, RawAnswer, classify, read_callback};
 use ocpi_client::types::{
     ChargingProfileResponse, ChargingProfileResult, ChargingProfileResultType, Session, StatusCode,
@@ -210,6 +211,19 @@ fn the_other_verdicts_are_told_apart() {
         verdict(200, &enveloped(2001, &Value::Null)),
         Verdict::Unclear
     );
+}
+
+#[test]
+fn a_request_that_is_no_json_is_answered_400_and_another_object_2001() {
+    let now = "2026-03-01T08:00:00Z".parse().unwrap();
+    let broken = read_body::<Session>(b"{").unwrap_err();
+    assert_eq!(broken.http_status(), 400);
+    let wrong = read_body::<Session>(b"{\"id\": 1}").unwrap_err();
+    assert_eq!(wrong.http_status(), 200);
+    let answer = wrong.envelope(now);
+    assert_eq!(answer.status_code, StatusCode::INVALID_PARAMETERS);
+    assert!(answer.status_message.unwrap().contains("$.country_code"));
+    assert!(read_body::<Session>(session().to_string().as_bytes()).is_ok());
 }
 
 #[test]

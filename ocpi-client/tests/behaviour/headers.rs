@@ -37,6 +37,16 @@ fn a_forwarded_request_has_a_new_request_id_and_the_same_correlation_id() {
 }
 
 #[test]
+fn a_response_that_does_not_echo_the_identifiers_is_noted() {
+    let ids = RequestIds::generate();
+    assert_eq!(ids.check_echo(&ids.write()), None);
+    let other = [("X-Request-ID", "other"), ids.write()[1]];
+    for response in [&[][..], &ids.write()[..1], &other[..]] {
+        assert_eq!(ids.check_echo(response).unwrap().id, id::REQUEST_ID_ECHO);
+    }
+}
+
+#[test]
 fn routing_is_written_as_it_is_read() {
     let routing = Routing::between(Party::new("NL", "CPO"), Party::new("DE", "SCS"));
     let written: Vec<_> = routing.write().collect();

@@ -130,6 +130,26 @@ fn a_shrinking_total_repeats_the_page_one_object_earlier() {
 }
 
 #[test]
+fn a_count_that_shrinks_with_every_page_does_not_stop_the_crawl() {
+    // The platform sends how many remain: 50 on the first page, ten less on every next one.
+    let mut pager = pager();
+    let mut offset = 0;
+    while let PageStep::Fetch(url) = pager.step().clone() {
+        let asked = url.query_pairs().find(|(name, _)| name == "offset");
+        offset = asked.map_or(0, |(_, offset)| offset.parse::<u32>().unwrap());
+        let end = offset + 10;
+        let link = if end < 50 {
+            next(&format!("{ENDPOINT}?offset={end}&limit=10"))
+        } else {
+            String::new()
+        };
+        pager.feed(&headers(&link, Some(50_u32.saturating_sub(offset))), 10);
+    }
+    assert_eq!(end(&pager), &PageEnd::LastPage);
+    assert!(offset >= 40, "{offset}");
+}
+
+#[test]
 fn a_growing_total_changes_nothing() {
     let mut pager = pager();
     let second = format!("{ENDPOINT}?offset=10&limit=10");

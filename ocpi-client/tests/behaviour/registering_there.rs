@@ -201,6 +201,36 @@ fn the_answer_gives_token_c_and_the_roles() {
 }
 
 #[test]
+fn an_answer_without_roles_or_address_is_a_warning() {
+    let mut registration = ready_to_send(Method::Post);
+    let answer = samples::with(samples::credentials("token-c"), "roles", json!([]));
+    let answer = samples::with(answer, "url", json!("n/a"));
+    registration.feed(StepResult::Credentials(Ok(Box::new(
+        read_one(&answer).unwrap().value,
+    ))));
+    let Step::Finished { registered, .. } = registration.step() else {
+        unreachable!()
+    };
+    assert_eq!(registered.versions_url, "https://cpo.example/ocpi/versions");
+    let warned = registration.checks().iter().filter(|check| !check.ok());
+    let warned: Vec<&str> = warned.map(|check| check.name.as_str()).collect();
+    assert_eq!(warned, ["credentials", "url"]);
+}
+
+#[test]
+fn an_endpoint_without_role_serves_either_side() {
+    let endpoints = json!([
+        {"identifier": "sessions", "url": "https://a/plain"},
+        {"identifier": "sessions", "role": "SENDER", "url": "https://a/sender"}
+    ]);
+    let details = json!({"version": "2.2.1", "endpoints": endpoints});
+    let details = read_one::<VersionDetails>(&details).unwrap().value;
+    let url = |role| details.url(&ModuleId::Sessions, &role);
+    assert_eq!(url(InterfaceRole::Sender), Some("https://a/sender"));
+    assert_eq!(url(InterfaceRole::Receiver), Some("https://a/plain"));
+}
+
+#[test]
 fn already_registered_there_is_said_in_plain_words() {
     let mut registration = ready_to_send(Method::Post);
     let refusal = Refusal {

@@ -3,11 +3,13 @@
 use ocpi_client::client::{Client, below};
 use ocpi_client::error::{Culprit, Error};
 use ocpi_client::headers::{Party, Routing};
+use ocpi_client::paging::{PageLimits, PageQuery};
+use ocpi_client::read::id;
 use ocpi_client::token::{Token, TokenEncoding};
 use ocpi_client::types::{
     ChargingPreferences, ChargingPreferencesResponse, ChargingProfile, ChargingProfilePeriod,
-    ChargingProfileResult, ChargingProfileResultType, ChargingRateUnit, ProfileType,
-    SetChargingProfile, Tenths,
+    ChargingProfileResult, ChargingProfileResultType, ChargingRateUnit, ConnectionStatus,
+    ProfileType, SetChargingProfile, Tenths,
 };
 use serde_json::{Value, json};
 
@@ -135,6 +137,24 @@ async fn configuration_modules_are_called_without_routing_headers() {
             .iter()
             .all(|(name, _)| !name.to_lowercase().starts_with("ocpi-"))
     );
+}
+
+#[tokio::test]
+async fn hub_clients_are_crawled_without_routing_headers() {
+    let client_info = json!([{
+        "party_id": "CPO", "country_code": "NL", "role": "CPO", "status": "CONNECTED",
+        "last_updated": "2026-03-01T08:00:00Z"
+    }]);
+    let server = Server::start(move |_| success(&client_info)).await;
+    let (client, query) = (routed(), PageQuery::default());
+    let mut crawl = client.hub_clients(&server.url, &query, PageLimits::default());
+    let page = crawl.next_page().await.unwrap();
+    assert!(page.deviations.has(id::REQUEST_ID_ECHO));
+    assert_eq!(
+        page.result.unwrap().items[0].status,
+        ConnectionStatus::Connected
+    );
+    assert_eq!(server.only_request().header("ocpi-to-party-id"), None);
 }
 
 #[tokio::test]
