@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod dispatch;
 pub mod domain;
+pub mod ocpi;
 pub mod planner;
 pub mod service;
 pub mod sim;

@@ -1,0 +1,153 @@
+//! What partners ask of us: one request in, one reply out. Only `http` knows the web server.
+
+mod auth;
+mod credentials;
+mod http;
+mod locations;
+mod profiles;
+mod reply;
+mod sessions;
+mod tariffs;
+mod versions;
+
+pub use http::configure;
+
+use ocpi_client::headers::Routing;
+use ocpi_client::read::{FromOcpi, Reading, read_one};
+use ocpi_client::types::{ModuleId, StatusCode, Version};
+use serde_json::Value;
+
+use self::auth::Caller;
+use self::reply::Reply;
+use super::edge::Edge;
+use super::object::ObjectName;
+use super::partner::TokenScope;
+
+/// HTTP methods that OCPI uses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Method {
+    Get,
+    Put,
+    Post,
+    Patch,
+    Delete,
+}
+
+impl Method {
+    fn from_text(text: &str) -> Option<Self> {
+        Some(match text {
+            "GET" => Self::Get,
+            "PUT" => Self::Put,
+            "POST" => Self::Post,
+            "PATCH" => Self::Patch,
+            "DELETE" => Self::Delete,
+            _ => return None,
+        })
+    }
+}
+
+/// An authenticated request.
+#[derive(Debug)]
+struct Request<'a> {
+    method: Method,
+    version: Version,
+    /// The path beyond the module, decoded.
+    tail: &'a [&'a str],
+    routing: Routing,
+    body: &'a [u8],
+    caller: &'a Caller,
+}
+
+impl Request<'_> {
+    /// The body as JSON; HTTP 400 if it is none.
+    fn json(&self) -> Result<Value, Reply> {
+        serde_json::from_slice(self.body).map_err(|error| {
+            Reply::refused(
+                400,
+                StatusCode::CLIENT_ERROR,
+                format!("body is not JSON: {error}"),
+            )
+        })
+    }
+
+    /// Reads the body as an object; 2001 if that is impossible. What was tolerated is remembered.
+    fn read<T: FromOcpi>(&self, body: &Value) -> Result<T, Reply> {
+        match read_one::<T>(body) {
+            Ok(Reading { value, deviations }) => {
+                self.caller.peer.note_deviations(&deviations);
+                Ok(value)
+            }
+            Err(reason) => {
+                let mut deviations = ocpi_client::read::Deviations::new();
+                deviations.push((*reason.deviation).clone());
+                self.caller.peer.note_deviations(&deviations);
+                Err(Reply::invalid(reason.to_string()))
+            }
+        }
+    }
+
+    /// The name of an object in the path, if the caller may speak for its owner; else HTTP 404.
+    fn name(&self, country_code: &str, party_id: &str, id: &str) -> Result<ObjectName, Reply> {
+        let record = self.caller.peer.record();
+        if !record.speaks_for(country_code, party_id) {
+            return Err(Reply::not_found(format!(
+                "{country_code}-{party_id} is not a party of yours"
+            )));
+        }
+        ObjectName::new(country_code, party_id, id)
+            .ok_or_else(|| Reply::invalid("an id in the path is too long"))
+    }
+}
+
+impl Edge {
+    /// Answers an authenticated request. `path` is what follows `/ocpi/`, decoded.
+    async fn answer(
+        &self,
+        caller: &Caller,
+        method: &str,
+        path: &[&str],
+        routing: Routing,
+        body: &[u8],
+    ) -> Reply {
+        let Some(method) = Method::from_text(method) else {
+            return Reply::method_not_allowed();
+        };
+        match path {
+            ["versions"] if method == Method::Get => self.versions(),
+            [version] if method == Method::Get => self.details(version),
+            ["versions"] | [_] => Reply::method_not_allowed(),
+            [version, module, tail @ ..] => {
+                let version = Version::from_text(version);
+                if !version.is_spoken() {
+                    return Reply::not_found("this version is not served");
+                }
+                let request = Request {
+                    method,
+                    version,
+                    tail,
+                    routing,
+                    body,
+                    caller,
+                };
+                self.module(module, &request).await
+            }
+            [] => Reply::not_found("nothing is here; begin at /ocpi/versions"),
+        }
+    }
+
+    async fn module(&self, module: &str, request: &Request<'_>) -> Reply {
+        let module = ModuleId::from_text(module);
+        if module != ModuleId::Credentials && request.caller.scope != TokenScope::Full {
+            return Reply::unauthorized();
+        }
+        let reply = match module {
+            ModuleId::Credentials => return Box::pin(self.credentials(request)).await,
+            ModuleId::Sessions => Box::pin(self.sessions(request)).await,
+            ModuleId::Locations => self.locations(request).await,
+            ModuleId::Tariffs => self.tariffs(request).await,
+            ModuleId::ChargingProfiles => Box::pin(self.profiles(request)).await,
+            other => return Reply::not_found(format!("module {other} is not served")),
+        };
+        reply.routed(request.routing.reply(&self.settings().party()))
+    }
+}

@@ -1,0 +1,199 @@
+//! Charging profiles as SENDER: the results of our requests, and active profiles that changed.
+
+use ocpi_client::types::{
+    ActiveChargingProfile, ActiveChargingProfileResult, ChargingProfileResult,
+    ChargingProfileResultType, StatusCode,
+};
+use serde_json::Value;
+
+use super::super::edge::Edge;
+use super::super::results::{ResultKind, ResultRecord, is_id};
+use super::super::translate::profile::from_active;
+use super::reply::{Reply, either};
+use super::{Method, Request};
+use crate::domain::command::{Answer, Evidence, Refusal};
+use crate::domain::event::EventKind;
+use crate::domain::id::SiteKey;
+
+impl Edge {
+    pub(super) async fn profiles(&self, request: &Request<'_>) -> Reply {
+        match (request.method, request.tail) {
+            (Method::Post, ["result", kind, id]) => either(self.result(request, kind, id).await),
+            (Method::Put, [session_id]) => either(self.active(request, session_id).await),
+            (_, ["result", _, _] | [_]) => Reply::method_not_allowed(),
+            _ => Reply::not_found("an active profile is PUT to {session_id}"),
+        }
+    }
+
+    /// A result of one of our requests: from the right partner, once.
+    async fn result(&self, request: &Request<'_>, kind: &str, id: &str) -> Result<Reply, Reply> {
+        let unknown = || Reply::not_found("no result is awaited here");
+        let kind = ResultKind::from_text(kind).ok_or_else(unknown)?;
+        if !is_id(id) {
+            return Err(unknown());
+        }
+        let key = ResultRecord::key(self.tenant(), id);
+        let _lock = self.lock(&key).await;
+        let awaited = self.awaited(id).await?.ok_or_else(unknown)?;
+        let is_ours = awaited.partner == request.caller.peer.record().name
+            && awaited.kind == kind
+            && self.now() < awaited.expires_at;
+        if !is_ours {
+            return Err(unknown());
+        }
+        if awaited.answer.is_some() {
+            return Ok(Reply::done());
+        }
+        let body = request.json()?;
+        let (answer, event) = self.understood(request, &awaited, unwrapped(&body))?;
+        let site = SiteKey {
+            tenant: self.tenant().clone(),
+            site: awaited.site.clone(),
+        };
+        let done = ResultRecord {
+            answer: Some(answer),
+            ..awaited
+        };
+        self.tell(&site, vec![event], vec![done.write(key)]).await?;
+        Ok(Reply::done())
+    }
+
+    /// What a result means for the command, and what the site is told.
+    fn understood(
+        &self,
+        request: &Request<'_>,
+        awaited: &ResultRecord,
+        body: &Value,
+    ) -> Result<(Answer, EventKind), Reply> {
+        let told = |answer: Answer| {
+            let command = awaited.command;
+            (
+                answer.clone(),
+                EventKind::CommandAnswered { command, answer },
+            )
+        };
+        let (result, profile) = if awaited.kind == ResultKind::Active {
+            let read: ActiveChargingProfileResult = request.read(body)?;
+            (read.result, read.profile)
+        } else {
+            (request.read::<ChargingProfileResult>(body)?.result, None)
+        };
+        Ok(match result {
+            ChargingProfileResultType::Accepted if awaited.kind == ResultKind::Active => {
+                let Some(profile) = profile else {
+                    let detail = "ACCEPTED without a profile".to_owned();
+                    return Ok(told(Answer::Unknown { detail }));
+                };
+                let answer = Answer::Applied {
+                    evidence: Evidence::ActiveProfile,
+                };
+                let event = EventKind::ProfileRead {
+                    evse: awaited.evse.clone(),
+                    session: awaited.session.clone(),
+                    profile: from_active(&profile),
+                    command: Some(awaited.command),
+                };
+                (answer, event)
+            }
+            ChargingProfileResultType::Accepted => told(Answer::Applied {
+                evidence: Evidence::Result,
+            }),
+            ChargingProfileResultType::Rejected => told(Answer::Refused {
+                reason: Refusal::Rejected,
+                detail: "result REJECTED".into(),
+            }),
+            ChargingProfileResultType::Unknown => told(Answer::Unknown {
+                detail: "result UNKNOWN".into(),
+            }),
+            ChargingProfileResultType::Other(text) => {
+                let text: String = text.chars().take(40).collect();
+                told(Answer::Unknown {
+                    detail: format!("result {text:?}"),
+                })
+            }
+        })
+    }
+
+    /// An active profile that changed at the partner.
+    async fn active(&self, request: &Request<'_>, session_id: &str) -> Result<Reply, Reply> {
+        let body = request.json()?;
+        let profile: ActiveChargingProfile = request.read(unwrapped(&body))?;
+        let record = request.caller.peer.record();
+        let found = self
+            .session_by_id(&record, request.routing.from.as_ref(), session_id)
+            .await?;
+        let Some((name, stored)) = found else {
+            let message = format!("session {session_id} is not known");
+            return Err(Reply::refused(404, StatusCode::INVALID_PARAMETERS, message));
+        };
+        let place = stored
+            .session
+            .as_ref()
+            .and_then(|notes| notes.given_to.clone());
+        if let (Some((site, evse)), Some(session)) = (place, name.session_id()) {
+            let event = EventKind::ProfileRead {
+                evse,
+                session,
+                profile: from_active(&profile),
+                command: None,
+            };
+            let site = SiteKey {
+                tenant: self.tenant().clone(),
+                site,
+            };
+            self.tell(&site, vec![event], Vec::new()).await?;
+        }
+        Ok(Reply::done())
+    }
+}
+
+/// The result itself: it comes bare as specified, or wrapped in an envelope or a list of one.
+fn unwrapped(body: &Value) -> &Value {
+    let inner = match body {
+        Value::Array(entries) if entries.len() == 1 => &entries[0],
+        other => other,
+    };
+    let is_bare = inner.get("result").is_some() || inner.get("charging_profile").is_some();
+    match inner.get("data") {
+        Some(data @ Value::Object(_)) if !is_bare => data,
+        Some(Value::Array(entries)) if !is_bare && entries.len() == 1 => &entries[0],
+        _ => inner,
+    }
+}
+
+/// Whether a body can be read as an active profile, for tests of tolerance.
+#[cfg(test)]
+fn is_active_profile(body: &Value) -> bool {
+    ocpi_client::read::read_one::<ActiveChargingProfile>(unwrapped(body)).is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_result_is_found_bare_wrapped_and_in_a_list() {
+        let bare = json!({"result": "ACCEPTED"});
+        for body in [
+            bare.clone(),
+            json!({"data": bare, "status_code": 1000}),
+            json!({"data": [bare], "status_code": 1000}),
+            json!([bare]),
+        ] {
+            assert_eq!(unwrapped(&body), &bare, "{body}");
+        }
+    }
+
+    #[test]
+    fn an_active_profile_is_found_in_an_envelope_too() {
+        let profile = json!({"start_date_time": "2026-11-22T16:00:00Z", "charging_profile":
+            {"charging_rate_unit": "A", "charging_profile_period": []}});
+        assert!(is_active_profile(&profile));
+        assert!(is_active_profile(
+            &json!({"data": profile, "status_code": 1000})
+        ));
+        assert!(!is_active_profile(&json!({"data": null})));
+    }
+}

@@ -1,0 +1,35 @@
+//! Which versions we speak, and where our modules are.
+
+use ocpi_client::types::{Endpoint, Version, VersionDetails, VersionEntry};
+
+use super::super::edge::Edge;
+use super::super::settings::our_modules;
+use super::reply::Reply;
+
+impl Edge {
+    /// Our versions.
+    pub(super) fn versions(&self) -> Reply {
+        let entries = Version::SPOKEN.map(|version| VersionEntry {
+            url: self.settings().details_url(&version),
+            version,
+        });
+        Reply::data(entries)
+    }
+
+    /// Our modules in a version.
+    pub(super) fn details(&self, version: &str) -> Reply {
+        let version = Version::from_text(version);
+        if !version.is_spoken() {
+            return Reply::not_found("this version is not served");
+        }
+        let endpoints = our_modules()
+            .into_iter()
+            .map(|(identifier, role)| Endpoint {
+                url: self.settings().module_url(&version, &identifier),
+                identifier,
+                role: Some(role),
+            })
+            .collect();
+        Reply::data(VersionDetails { version, endpoints })
+    }
+}

@@ -1,0 +1,154 @@
+//! The edge's own rhythm: full pulls at start, then on demand and by the clock.
+
+use std::collections::BTreeMap;
+
+use chrono::TimeDelta;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+
+use super::edge::Edge;
+use super::pull::Reach;
+use crate::domain::id::PartnerId;
+use crate::domain::time::Time;
+
+/// Partners pulled at once; a slow one holds up nobody but itself.
+const MAX_PULLS: usize = 16;
+
+/// First pause after a failed pull; it doubles up to the longest.
+const FIRST_PAUSE_S: i64 = 5;
+/// Longest pause after failed pulls: 5 minutes.
+const LONGEST_PAUSE_S: i64 = 300;
+
+/// Between two full pulls at least this passes, unless one is asked for.
+const FULL_EVERY: TimeDelta = TimeDelta::hours(6);
+
+/// When a partner is pulled next.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    at: Time,
+    failures: u32,
+    /// The start of the last pull that worked.
+    since: Option<Time>,
+    last_full_at: Option<Time>,
+    is_full_wanted: bool,
+}
+
+impl Edge {
+    /// Pulls from all registered partners: fully at start and when asked to, changes by the clock.
+    /// Runs until it is dropped; a dropped pull is begun anew after the next start.
+    pub async fn run(&self) {
+        let mut turns: BTreeMap<PartnerId, Turn> = BTreeMap::new();
+        let mut busy: BTreeMap<PartnerId, Reach> = BTreeMap::new();
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            let now = self.now();
+            self.note_turns(&mut turns, now);
+            for (partner, turn) in &turns {
+                let is_due = turn.at <= now && !busy.contains_key(partner);
+                if !is_due || busy.len() >= MAX_PULLS {
+                    continue;
+                }
+                let reach = turn.reach(now);
+                busy.insert(partner.clone(), reach);
+                let (edge, partner) = (self.clone(), partner.clone());
+                under_way.push(async move {
+                    let result = Box::pin(edge.pull(&partner, reach)).await;
+                    (partner, now, result.is_ok())
+                });
+            }
+            let next = turns
+                .iter()
+                .filter(|(partner, _)| !busy.contains_key(*partner))
+                .map(|(_, turn)| turn.at)
+                .fold(now + TimeDelta::seconds(30), Time::min)
+                // Never a busy loop, whatever the clock says.
+                .max(now + TimeDelta::milliseconds(10));
+            tokio::select! {
+                Some((partner, began, is_ok)) = under_way.next(), if !under_way.is_empty() => {
+                    let reach = busy.remove(&partner);
+                    if let (Some(turn), Some(reach)) = (turns.get_mut(&partner), reach) {
+                        self.after(turn, reach, began, is_ok);
+                    }
+                    if let Err(error) = self.forget_expired_results().await {
+                        tracing::warn!(%error, "expired result URLs were not removed");
+                    }
+                }
+                () = self.inner.nudge.notified() => {}
+                () = self.inner.ports.clock.sleep_until(next) => {}
+            }
+        }
+    }
+
+    /// Adds new partners, drops those gone, and notes the pulls asked for.
+    fn note_turns(&self, turns: &mut BTreeMap<PartnerId, Turn>, now: Time) {
+        let registered: BTreeMap<_, _> = self
+            .peers()
+            .iter()
+            .map(|peer| peer.record())
+            .filter(|record| record.is_registered())
+            .map(|record| (record.name.clone(), ()))
+            .collect();
+        turns.retain(|partner, _| registered.contains_key(partner));
+        for partner in registered.into_keys() {
+            turns.entry(partner).or_insert(Turn {
+                at: now,
+                failures: 0,
+                since: None,
+                last_full_at: None,
+                is_full_wanted: true,
+            });
+        }
+        for partner in self.take_wanted_pulls() {
+            if let Some(turn) = turns.get_mut(&partner) {
+                turn.is_full_wanted = true;
+                // A partner in trouble keeps its pause.
+                if turn.failures == 0 {
+                    turn.at = now;
+                }
+            }
+        }
+    }
+
+    fn after(&self, turn: &mut Turn, reach: Reach, began: Time, is_ok: bool) {
+        let now = self.now();
+        if !is_ok {
+            let doubled = FIRST_PAUSE_S << i64::from(turn.failures.min(8));
+            turn.failures = turn.failures.saturating_add(1);
+            turn.is_full_wanted |= reach == Reach::Full;
+            turn.at = now + spread(TimeDelta::seconds(doubled.min(LONGEST_PAUSE_S)));
+            return;
+        }
+        turn.failures = 0;
+        turn.since = Some(began);
+        if reach == Reach::Full {
+            turn.last_full_at = Some(began);
+        }
+        // A pull asked for while this one ran stands at `began` or later.
+        if turn.at <= began {
+            turn.is_full_wanted &= reach != Reach::Full;
+            turn.at = now + spread(self.settings().pull_interval);
+        }
+    }
+}
+
+impl Turn {
+    fn reach(&self, now: Time) -> Reach {
+        let is_old = self.last_full_at.is_none_or(|at| now - at > FULL_EVERY);
+        match self.since {
+            Some(since) if !self.is_full_wanted && !is_old => Reach::Since(since),
+            _ => Reach::Full,
+        }
+    }
+}
+
+/// A pause between three quarters of `pause` and all of it, so that partners spread out.
+fn spread(pause: TimeDelta) -> TimeDelta {
+    let ms = pause.num_milliseconds().max(0);
+    let quarter = ms / 4;
+    let cut = if quarter > 0 {
+        rand::random_range(0..=quarter)
+    } else {
+        0
+    };
+    TimeDelta::milliseconds(ms - cut)
+}

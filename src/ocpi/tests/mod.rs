@@ -1,0 +1,1 @@
+//! Behaviour of the edge against fakes of the ports.
