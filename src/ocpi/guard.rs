@@ -52,7 +52,7 @@ impl Guard {
     }
 
     /// Checks an address that an operator entered: the versions URL.
-    pub fn check(&self, address: &str) -> Result<Url, Refused> {
+    pub fn check(self, address: &str) -> Result<Url, Refused> {
         let url = self.check_shape(address)?;
         if !self.allow_insecure && url.port_or_known_default() != Some(443) && !is_high_port(&url) {
             return Err(Refused::Port(url.port().unwrap_or_default()));
@@ -62,7 +62,7 @@ impl Guard {
 
     /// Checks an address that a partner named, against the one it registered with: same host (or
     /// one beneath or above it), same scheme, and the same or the default port.
-    pub fn check_of(&self, registered: &Url, address: &str) -> Result<Url, Refused> {
+    pub fn check_of(self, registered: &Url, address: &str) -> Result<Url, Refused> {
         let url = self.check_shape(address)?;
         let (found, home) = (host_name(&url), host_name(registered));
         let related = found == home || is_beneath(&found, &home) || is_beneath(&home, &found);
@@ -82,7 +82,7 @@ impl Guard {
         Ok(url)
     }
 
-    fn check_shape(&self, address: &str) -> Result<Url, Refused> {
+    fn check_shape(self, address: &str) -> Result<Url, Refused> {
         let shown = || address.chars().take(120).collect::<String>();
         if address.len() > MAX_URL_BYTES {
             return Err(Refused::NotAnAddress(shown()));
@@ -106,7 +106,7 @@ impl Guard {
         Ok(url)
     }
 
-    fn check_name(&self, name: &str) -> Result<(), Refused> {
+    fn check_name(self, name: &str) -> Result<(), Refused> {
         let name = name.trim_end_matches('.');
         let local = [
             "localhost",
@@ -127,7 +127,7 @@ impl Guard {
     }
 
     /// Checks an address that is about to be connected to.
-    pub fn check_ip(&self, address: IpAddr) -> Result<(), Refused> {
+    pub fn check_ip(self, address: IpAddr) -> Result<(), Refused> {
         if self.allow_insecure || is_public(address) {
             Ok(())
         } else {
@@ -173,23 +173,21 @@ fn is_public(address: IpAddr) -> bool {
 
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
-    let special = matches!(
-        (a, b, c),
-        // This network, private, shared (CGNAT), loopback, link-local with cloud metadata.
-        (0 | 10 | 127, _, _)
-            | (100, 64..=127, _)
-            | (169, 254, _)
-            | (172, 16..=31, _)
-            | (192, 168, _)
-            // Protocol assignments, documentation, 6to4 relays, benchmarks.
-            | (192, 0, 0 | 2)
-            | (192, 88, 99)
-            | (198, 18 | 19, _)
-            | (198, 51, 100)
-            | (203, 0, 113)
-            // Multicast, reserved, broadcast.
-            | (224..=255, _, _)
-    );
+    let special = match a {
+        // This network, private, loopback; multicast, reserved, broadcast.
+        0 | 10 | 127 | 224..=255 => true,
+        // Shared (CGNAT).
+        100 => (64..=127).contains(&b),
+        // Link-local with cloud metadata.
+        169 => b == 254,
+        172 => (16..=31).contains(&b),
+        // Private; protocol assignments, documentation; 6to4 relays.
+        192 => b == 168 || (b == 0 && matches!(c, 0 | 2)) || (b == 88 && c == 99),
+        // Benchmarks, documentation.
+        198 => matches!(b, 18 | 19) || (b == 51 && c == 100),
+        203 => b == 0 && c == 113,
+        _ => false,
+    };
     !special
 }
 

@@ -101,7 +101,7 @@ impl Edge {
         let left = notes
             .given_to
             .filter(|before| notes.is_live && Some(before) != here.as_ref())
-            .and_then(|(site, evse)| self.ended_at(site, lowered(&evse)?, now));
+            .and_then(|(site, evse)| Some(self.ended_at(site, lowered(&evse)?, now)));
         let given = place.and_then(|(site, evse)| {
             let mut events = Vec::new();
             if let Some(session) = lowered(&evse) {
@@ -134,7 +134,7 @@ impl Edge {
     }
 
     /// What a site is told when a session is not at one of its EVSEs any more.
-    fn ended_at(&self, site: SiteId, session: Session, now: Time) -> Option<(SiteKey, EventKind)> {
+    fn ended_at(&self, site: SiteId, session: Session, now: Time) -> (SiteKey, EventKind) {
         let ended = Session {
             status: SessionStatus::Ended,
             ended_at: Some(now),
@@ -146,12 +146,12 @@ impl Edge {
             tenant: self.tenant().clone(),
             site,
         };
-        Some((
+        (
             site,
             EventKind::SessionSeen {
                 session: Box::new(ended),
             },
-        ))
+        )
     }
 
     /// What a kept session's site is told when the partner does not list it any more, and how it
@@ -170,7 +170,7 @@ impl Edge {
                 now,
                 measured_at: None,
             };
-            self.ended_at(site.clone(), session::session(&wire, &context)?, now)
+            Some(self.ended_at(site.clone(), session::session(&wire, &context)?, now))
         });
         let kept = StoredObject {
             session: Some(SessionNotes {

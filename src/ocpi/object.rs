@@ -90,7 +90,10 @@ pub(super) fn key_part(text: &str) -> String {
     let mut part = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
-            b'/' | b'%' | b'*' | 0..=32 | 127.. => part.push_str(&format!("%{byte:02x}")),
+            b'/' | b'%' | b'*' | 0..=32 | 127.. => {
+                part.push('%');
+                part.push_str(&super::secret::hex(&[byte]));
+            }
             _ => part.push(char::from(byte.to_ascii_lowercase())),
         }
     }

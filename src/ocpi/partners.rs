@@ -79,11 +79,7 @@ impl PartnerView {
                 .endpoints
                 .iter()
                 .map(|endpoint| {
-                    let role = endpoint
-                        .role
-                        .as_ref()
-                        .map(InterfaceRole::as_str)
-                        .unwrap_or("");
+                    let role = endpoint.role.as_ref().map_or("", InterfaceRole::as_str);
                     format!("{} {role} {}", endpoint.identifier, endpoint.url)
                 })
                 .collect(),

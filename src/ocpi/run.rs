@@ -1,6 +1,6 @@
 //! The edge's own rhythm: full pulls at start, then on demand and by the clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::TimeDelta;
 use futures_util::StreamExt as _;
@@ -81,15 +81,15 @@ impl Edge {
 
     /// Adds new partners, drops those gone, and notes the pulls asked for.
     fn note_turns(&self, turns: &mut BTreeMap<PartnerId, Turn>, now: Time) {
-        let registered: BTreeMap<_, _> = self
+        let registered: BTreeSet<_> = self
             .peers()
             .iter()
             .map(|peer| peer.record())
             .filter(|record| record.is_registered())
-            .map(|record| (record.name.clone(), ()))
+            .map(|record| record.name.clone())
             .collect();
-        turns.retain(|partner, _| registered.contains_key(partner));
-        for partner in registered.into_keys() {
+        turns.retain(|partner, _| registered.contains(partner));
+        for partner in registered {
             turns.entry(partner).or_insert(Turn {
                 at: now,
                 failures: 0,

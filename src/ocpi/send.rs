@@ -5,10 +5,9 @@ use std::sync::Arc;
 use chrono::TimeDelta;
 use ocpi_client::error::{Error, TransportKind};
 use ocpi_client::headers::Party;
-use ocpi_client::read::read_one;
+use ocpi_client::profile_request::Verdict;
 use ocpi_client::types::{
-    ChargingProfileResponse, ChargingProfileResponseType, InterfaceRole, ModuleId,
-    SetChargingProfile,
+    ChargingProfileResponse, InterfaceRole, ModuleId, SetChargingProfile, StatusClass, StatusCode,
 };
 use url::Url;
 
@@ -174,41 +173,47 @@ impl Edge {
                 self.call(&aim.peer, call).await
             }
         };
-        match result {
-            Ok(response) => self.answered(&aim.record, &command.action, &response),
-            Err(error) => failed(&error),
-        }
+        self.proven(&aim.record, &command.action, &result)
     }
 
-    /// What an answer at once proves.
-    fn answered(
+    /// What the outcome of a call proves.
+    fn proven(
         &self,
         record: &PartnerRecord,
         action: &Action,
-        response: &ChargingProfileResponse,
+        result: &Result<ChargingProfileResponse, Error>,
     ) -> Answer {
-        let trusted = record.trust_sync_accept && *action != Action::ReadProfile;
-        match refusal(&response.result) {
-            Some(reason) => {
-                let detail = format!("answered {}", shown(response.result.as_str()));
-                Answer::Refused { reason, detail }
-            }
-            None if response.result != ChargingProfileResponseType::Accepted => Answer::Unknown {
-                detail: format!("answered {}", shown(response.result.as_str())),
-            },
-            None if trusted => Answer::Applied {
-                evidence: Evidence::TrustedSyncAccept,
-            },
-            None => {
-                let announced = i64::from(response.timeout).min(LONGEST_WAIT_S);
-                let wait = match announced {
-                    0 => self.settings().result_timeout,
-                    seconds => TimeDelta::seconds(seconds),
-                };
-                Answer::Accepted {
-                    deadline: self.now() + wait,
+        let detail = match result {
+            Ok(response) => format!("answered {}", shown(response.result.as_str())),
+            Err(error) => with_cause(error),
+        };
+        let refused = |reason| Answer::Refused {
+            reason,
+            detail: detail.clone(),
+        };
+        match Verdict::of(result) {
+            Verdict::Pending { .. }
+                if record.trust_sync_accept && *action != Action::ReadProfile =>
+            {
+                Answer::Applied {
+                    evidence: Evidence::TrustedSyncAccept,
                 }
             }
+            Verdict::Pending { timeout_s } => {
+                let wait = i64::from(timeout_s).min(LONGEST_WAIT_S);
+                Answer::Accepted {
+                    deadline: self.now() + TimeDelta::seconds(wait),
+                }
+            }
+            Verdict::NotSupported => refused(Refusal::NotSupported),
+            Verdict::Rejected => refused(Refusal::Rejected),
+            Verdict::TooOften => refused(Refusal::TooOften),
+            Verdict::UnknownSession => refused(Refusal::UnknownSession),
+            Verdict::Unclear => match result {
+                Err(error) if has_surely_not_left(error) => Answer::NotSent { detail },
+                Err(error) if is_refusal(error) => refused(Refusal::Rejected),
+                _ => Answer::Unknown { detail },
+            },
         }
     }
 
@@ -226,69 +231,30 @@ impl Edge {
     }
 }
 
-fn refusal(result: &ChargingProfileResponseType) -> Option<Refusal> {
-    match result {
-        ChargingProfileResponseType::NotSupported => Some(Refusal::NotSupported),
-        ChargingProfileResponseType::Rejected => Some(Refusal::Rejected),
-        ChargingProfileResponseType::TooOften => Some(Refusal::TooOften),
-        ChargingProfileResponseType::UnknownSession => Some(Refusal::UnknownSession),
-        ChargingProfileResponseType::Accepted | ChargingProfileResponseType::Other(_) => None,
+/// Whether nothing of a request can have reached the partner.
+fn has_surely_not_left(error: &Error) -> bool {
+    match error {
+        Error::Address { .. } => true,
+        Error::Transport { kind, source, .. } => match kind {
+            TransportKind::Connect | TransportKind::Request => true,
+            // A deadline may have passed before there was a connection at all.
+            TransportKind::Deadline | TransportKind::Interrupted => source
+                .downcast_ref::<reqwest::Error>()
+                .is_some_and(reqwest::Error::is_connect),
+        },
+        _ => false,
     }
 }
 
-/// What a failed call proves. A refusal in words is a refusal; everything in doubt is unknown.
-fn failed(error: &Error) -> Answer {
-    let detail = with_cause(error);
-    let refused = |reason| Answer::Refused {
-        reason,
-        detail: detail.clone(),
-    };
-    let speaks_of_session = |message: Option<&str>| {
-        message.is_some_and(|message| message.to_ascii_lowercase().contains("session"))
-    };
+/// Whether the partner said no, in whatever words. Errors of its own say nothing about what was
+/// done before them, nor do 408 and 425, which may come from something in between.
+fn is_refusal(error: &Error) -> bool {
     match error {
-        Error::Address { .. } => Answer::NotSent { detail },
-        Error::Transport {
-            kind: TransportKind::Connect | TransportKind::Request,
-            ..
-        } => Answer::NotSent { detail },
-        Error::Http { status: 404, .. } => refused(Refusal::UnknownSession),
-        Error::Http { status: 429, .. } => refused(Refusal::TooOften),
-        // 408 and 425 may come from something in between, after the request was passed on.
-        Error::Http {
-            status: 408 | 425, ..
-        } => Answer::Unknown { detail },
-        Error::Http {
-            status: 400..=499,
-            message,
-            ..
-        } => {
-            let is_session = speaks_of_session(message.as_deref());
-            refused(if is_session {
-                Refusal::UnknownSession
-            } else {
-                Refusal::Rejected
-            })
+        Error::Http { status, .. } => (400..500).contains(status) && ![408, 425].contains(status),
+        Error::Ocpi { code, .. } => {
+            code.class() == StatusClass::Client || *code == StatusCode::UNKNOWN_RECEIVER
         }
-        Error::Ocpi {
-            code,
-            message,
-            data,
-            ..
-        } if (2000..3000).contains(&code.0) => {
-            let told = data
-                .as_deref()
-                .and_then(|data| read_one::<ChargingProfileResponse>(data).ok())
-                .and_then(|read| refusal(&read.value.result));
-            match told {
-                Some(reason) if reason != Refusal::Rejected => refused(reason),
-                _ if speaks_of_session(message.as_deref()) => refused(Refusal::UnknownSession),
-                _ => refused(Refusal::Rejected),
-            }
-        }
-        // A hub that does not know the receiver has passed nothing on.
-        Error::Ocpi { code, .. } if code.0 == 4001 => refused(Refusal::Rejected),
-        _ => Answer::Unknown { detail },
+        _ => false,
     }
 }
 
@@ -330,8 +296,6 @@ fn party_of(session: &SessionId, record: &PartnerRecord) -> Option<Party> {
 
 #[cfg(test)]
 mod tests {
-    use ocpi_client::types::StatusCode;
-
     use super::*;
 
     fn http(status: u16) -> Error {
@@ -343,56 +307,47 @@ mod tests {
         }
     }
 
-    fn ocpi(code: u16, message: &str) -> Error {
+    fn ocpi(code: u16) -> Error {
         Error::Ocpi {
             operation: "put",
             code: StatusCode(code),
-            message: Some(message.into()),
+            message: None,
             data: None,
         }
     }
 
-    fn reason(error: &Error) -> Option<Refusal> {
-        match failed(error) {
-            Answer::Refused { reason, .. } => Some(reason),
-            _ => None,
+    fn transport(kind: TransportKind) -> Error {
+        Error::Transport {
+            operation: "put",
+            kind,
+            source: "broken".into(),
         }
     }
 
     #[test]
-    fn a_refusal_in_words_is_a_refusal() {
-        assert_eq!(reason(&http(404)), Some(Refusal::UnknownSession));
-        assert_eq!(reason(&http(429)), Some(Refusal::TooOften));
-        assert_eq!(reason(&http(401)), Some(Refusal::Rejected));
-        assert_eq!(
-            reason(&ocpi(2001, "Session not found")),
-            Some(Refusal::UnknownSession)
-        );
-        assert_eq!(reason(&ocpi(2000, "no")), Some(Refusal::Rejected));
-    }
-
-    #[test]
-    fn whatever_may_have_arrived_is_unknown() {
-        for error in [
+    fn a_no_is_a_refusal_and_an_error_of_the_partner_proves_nothing() {
+        for no in [http(400), http(401), http(422), ocpi(2002), ocpi(4001)] {
+            assert!(is_refusal(&no), "{no}");
+        }
+        for unclear in [
             http(500),
             http(502),
             http(408),
-            ocpi(3000, ""),
-            ocpi(4002, ""),
+            ocpi(3000),
+            ocpi(4002),
+            ocpi(4003),
         ] {
-            assert!(matches!(failed(&error), Answer::Unknown { .. }), "{error}");
+            assert!(
+                !is_refusal(&unclear) && !has_surely_not_left(&unclear),
+                "{unclear}"
+            );
         }
-        let lost = Error::Transport {
-            operation: "put",
-            kind: TransportKind::Deadline,
-            source: "slow".into(),
-        };
-        assert!(matches!(failed(&lost), Answer::Unknown { .. }));
-        let refused = Error::Transport {
-            operation: "put",
-            kind: TransportKind::Connect,
-            source: "refused".into(),
-        };
-        assert!(matches!(failed(&refused), Answer::NotSent { .. }));
+    }
+
+    #[test]
+    fn only_without_a_connection_has_surely_nothing_left() {
+        assert!(has_surely_not_left(&transport(TransportKind::Connect)));
+        assert!(!has_surely_not_left(&transport(TransportKind::Deadline)));
+        assert!(!has_surely_not_left(&transport(TransportKind::Interrupted)));
     }
 }

@@ -27,8 +27,6 @@ pub struct Settings {
     pub request_timeout: Duration,
     /// Longest answer taken from a partner, in bytes. Default 2 MiB.
     pub max_body_bytes: usize,
-    /// How long we wait for a result when a partner says `timeout: 0`. Default 30 s.
-    pub result_timeout: TimeDelta,
     /// How long a result URL stays usable; results come minutes late in the field. Default 24 h.
     pub result_validity: TimeDelta,
     /// How long an invitation can be used. Default 7 days.
@@ -56,7 +54,6 @@ impl Settings {
             allow_insecure: false,
             request_timeout: Duration::from_secs(10),
             max_body_bytes: 2 * 1024 * 1024,
-            result_timeout: TimeDelta::seconds(30),
             result_validity: TimeDelta::hours(24),
             invite_validity: TimeDelta::days(7),
             rotation_grace: TimeDelta::seconds(60),

@@ -13,7 +13,8 @@ mod versions;
 pub use http::configure;
 
 use ocpi_client::headers::Routing;
-use ocpi_client::read::{FromOcpi, Reading, read_one};
+use ocpi_client::read::{Deviations, FromOcpi, Reading, Unreadable, read_one};
+use ocpi_client::response::read_callback;
 use ocpi_client::types::{ModuleId, StatusCode, Version};
 use serde_json::Value;
 
@@ -72,18 +73,28 @@ impl Request<'_> {
 
     /// Reads the body as an object; 2001 if that is impossible. What was tolerated is remembered.
     fn read<T: FromOcpi>(&self, body: &Value) -> Result<T, Reply> {
-        match read_one::<T>(body) {
-            Ok(Reading { value, deviations }) => {
-                self.caller.peer.note_deviations(&deviations);
-                Ok(value)
+        self.noted(read_one(body))
+    }
+
+    /// The same for what comes bare as specified but wrapped from some.
+    fn read_result<T: FromOcpi>(&self, body: &Value) -> Result<T, Reply> {
+        self.noted(read_callback(body))
+    }
+
+    fn noted<T>(&self, read: Result<Reading<T>, Unreadable>) -> Result<T, Reply> {
+        let mut deviations = Deviations::new();
+        let result = match read {
+            Ok(reading) => {
+                deviations.append(reading.deviations);
+                Ok(reading.value)
             }
             Err(reason) => {
-                let mut deviations = ocpi_client::read::Deviations::new();
                 deviations.push((*reason.deviation).clone());
-                self.caller.peer.note_deviations(&deviations);
                 Err(Reply::invalid(reason.to_string()))
             }
-        }
+        };
+        self.caller.peer.note_deviations(&deviations);
+        result
     }
 
     /// The name of an object in the path, if the caller may speak for its owner; else HTTP 404.
@@ -115,7 +126,7 @@ impl Edge {
         match path {
             ["versions"] if method == Method::Get => self.versions(),
             [version] if method == Method::Get => self.details(version),
-            ["versions"] | [_] => Reply::method_not_allowed(),
+            [_] => Reply::method_not_allowed(),
             [version, module, tail @ ..] => {
                 let version = Version::from_text(version);
                 if !version.is_spoken() {
@@ -148,6 +159,6 @@ impl Edge {
             ModuleId::ChargingProfiles => Box::pin(self.profiles(request)).await,
             other => return Reply::not_found(format!("module {other} is not served")),
         };
-        reply.routed(request.routing.reply(&self.settings().party()))
+        reply.routed(&request.routing.reply(&self.settings().party()))
     }
 }

@@ -45,7 +45,7 @@ impl Edge {
             return Ok(Reply::done());
         }
         let body = request.json()?;
-        let (answer, event) = self.understood(request, &awaited, unwrapped(&body))?;
+        let (answer, event) = understood(request, &awaited, &body)?;
         let site = SiteKey {
             tenant: self.tenant().clone(),
             site: awaited.site.clone(),
@@ -58,66 +58,10 @@ impl Edge {
         Ok(Reply::done())
     }
 
-    /// What a result means for the command, and what the site is told.
-    fn understood(
-        &self,
-        request: &Request<'_>,
-        awaited: &ResultRecord,
-        body: &Value,
-    ) -> Result<(Answer, EventKind), Reply> {
-        let told = |answer: Answer| {
-            let command = awaited.command;
-            (
-                answer.clone(),
-                EventKind::CommandAnswered { command, answer },
-            )
-        };
-        let (result, profile) = if awaited.kind == ResultKind::Active {
-            let read: ActiveChargingProfileResult = request.read(body)?;
-            (read.result, read.profile)
-        } else {
-            (request.read::<ChargingProfileResult>(body)?.result, None)
-        };
-        Ok(match result {
-            ChargingProfileResultType::Accepted if awaited.kind == ResultKind::Active => {
-                let Some(profile) = profile else {
-                    let detail = "ACCEPTED without a profile".to_owned();
-                    return Ok(told(Answer::Unknown { detail }));
-                };
-                let answer = Answer::Applied {
-                    evidence: Evidence::ActiveProfile,
-                };
-                let event = EventKind::ProfileRead {
-                    evse: awaited.evse.clone(),
-                    session: awaited.session.clone(),
-                    profile: from_active(&profile),
-                    command: Some(awaited.command),
-                };
-                (answer, event)
-            }
-            ChargingProfileResultType::Accepted => told(Answer::Applied {
-                evidence: Evidence::Result,
-            }),
-            ChargingProfileResultType::Rejected => told(Answer::Refused {
-                reason: Refusal::Rejected,
-                detail: "result REJECTED".into(),
-            }),
-            ChargingProfileResultType::Unknown => told(Answer::Unknown {
-                detail: "result UNKNOWN".into(),
-            }),
-            ChargingProfileResultType::Other(text) => {
-                let text: String = text.chars().take(40).collect();
-                told(Answer::Unknown {
-                    detail: format!("result {text:?}"),
-                })
-            }
-        })
-    }
-
     /// An active profile that changed at the partner.
     async fn active(&self, request: &Request<'_>, session_id: &str) -> Result<Reply, Reply> {
         let body = request.json()?;
-        let profile: ActiveChargingProfile = request.read(unwrapped(&body))?;
+        let profile: ActiveChargingProfile = request.read_result(&body)?;
         let record = request.caller.peer.record();
         let found = self
             .session_by_id(&record, request.routing.from.as_ref(), session_id)
@@ -147,53 +91,60 @@ impl Edge {
     }
 }
 
-/// The result itself: it comes bare as specified, or wrapped in an envelope or a list of one.
-fn unwrapped(body: &Value) -> &Value {
-    let inner = match body {
-        Value::Array(entries) if entries.len() == 1 => &entries[0],
-        other => other,
+/// What a result means for the command, and what the site is told.
+fn understood(
+    request: &Request<'_>,
+    awaited: &ResultRecord,
+    body: &Value,
+) -> Result<(Answer, EventKind), Reply> {
+    let told = |answer: Answer| {
+        let command = awaited.command;
+        (
+            answer.clone(),
+            EventKind::CommandAnswered { command, answer },
+        )
     };
-    let is_bare = inner.get("result").is_some() || inner.get("charging_profile").is_some();
-    match inner.get("data") {
-        Some(data @ Value::Object(_)) if !is_bare => data,
-        Some(Value::Array(entries)) if !is_bare && entries.len() == 1 => &entries[0],
-        _ => inner,
-    }
-}
-
-/// Whether a body can be read as an active profile, for tests of tolerance.
-#[cfg(test)]
-fn is_active_profile(body: &Value) -> bool {
-    ocpi_client::read::read_one::<ActiveChargingProfile>(unwrapped(body)).is_ok()
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_result_is_found_bare_wrapped_and_in_a_list() {
-        let bare = json!({"result": "ACCEPTED"});
-        for body in [
-            bare.clone(),
-            json!({"data": bare, "status_code": 1000}),
-            json!({"data": [bare], "status_code": 1000}),
-            json!([bare]),
-        ] {
-            assert_eq!(unwrapped(&body), &bare, "{body}");
+    let (result, profile) = if awaited.kind == ResultKind::Active {
+        let read: ActiveChargingProfileResult = request.read_result(body)?;
+        (read.result, read.profile)
+    } else {
+        (
+            request.read_result::<ChargingProfileResult>(body)?.result,
+            None,
+        )
+    };
+    Ok(match result {
+        ChargingProfileResultType::Accepted if awaited.kind == ResultKind::Active => {
+            let Some(profile) = profile else {
+                let detail = "ACCEPTED without a profile".to_owned();
+                return Ok(told(Answer::Unknown { detail }));
+            };
+            let answer = Answer::Applied {
+                evidence: Evidence::ActiveProfile,
+            };
+            let event = EventKind::ProfileRead {
+                evse: awaited.evse.clone(),
+                session: awaited.session.clone(),
+                profile: from_active(&profile),
+                command: Some(awaited.command),
+            };
+            (answer, event)
         }
-    }
-
-    #[test]
-    fn an_active_profile_is_found_in_an_envelope_too() {
-        let profile = json!({"start_date_time": "2026-11-22T16:00:00Z", "charging_profile":
-            {"charging_rate_unit": "A", "charging_profile_period": []}});
-        assert!(is_active_profile(&profile));
-        assert!(is_active_profile(
-            &json!({"data": profile, "status_code": 1000})
-        ));
-        assert!(!is_active_profile(&json!({"data": null})));
-    }
+        ChargingProfileResultType::Accepted => told(Answer::Applied {
+            evidence: Evidence::Result,
+        }),
+        ChargingProfileResultType::Rejected => told(Answer::Refused {
+            reason: Refusal::Rejected,
+            detail: "result REJECTED".into(),
+        }),
+        ChargingProfileResultType::Unknown => told(Answer::Unknown {
+            detail: "result UNKNOWN".into(),
+        }),
+        ChargingProfileResultType::Other(text) => {
+            let text: String = text.chars().take(40).collect();
+            told(Answer::Unknown {
+                detail: format!("result {text:?}"),
+            })
+        }
+    })
 }

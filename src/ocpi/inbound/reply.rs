@@ -88,7 +88,7 @@ impl Reply {
     }
 
     /// With routing headers.
-    pub(super) fn routed(mut self, routing: Routing) -> Self {
+    pub(super) fn routed(mut self, routing: &Routing) -> Self {
         self.headers.extend(
             routing
                 .write()

@@ -1,1 +1,10 @@
 //! Behaviour of the edge against fakes of the ports.
+
+mod answering;
+mod calling;
+mod fakes;
+mod locations;
+mod registering;
+mod results;
+mod sessions;
+mod world;

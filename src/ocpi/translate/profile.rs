@@ -63,9 +63,9 @@ pub fn from_active(active: &ActiveChargingProfile) -> Option<Profile> {
     });
     // A profile begins at second 0 here; before its first period nothing was said.
     let shift = periods.first()?.start_s;
-    periods
-        .iter_mut()
-        .for_each(|period| period.start_s -= shift);
+    for period in &mut periods {
+        period.start_s -= shift;
+    }
     let profile = Profile {
         unit,
         start: active.start_date_time.as_utc() + chrono::TimeDelta::seconds(i64::from(shift)),

@@ -1,5 +1,6 @@
 //! A partner's session as the domain knows it.
 
+use ocpi_client::plausibility::Units;
 use ocpi_client::read::read_one;
 use ocpi_client::types::{
     CdrDimensionType, ChargingPreferences, Session as Wire, SessionStatus as WireStatus,
@@ -11,10 +12,6 @@ use crate::domain::id::{EvseId, TenantId};
 use crate::domain::quantity::{Energy, Power};
 use crate::domain::session::{Needs, PastSession, Reading, Session, SessionStatus};
 use crate::domain::time::Time;
-
-/// Above this a power is taken as watts instead of kilowatts: 20 MW, several times the strongest
-/// charger there is.
-const ABSURD_KW: f64 = 20_000.0;
 
 /// What a session does not say itself.
 #[derive(Clone, Debug)]
@@ -87,7 +84,9 @@ pub fn needs(preferences: &ChargingPreferences) -> Needs {
         .energy_need
         .filter(|kwh| kwh.is_finite() && *kwh > 0.0);
     Needs {
-        departure: preferences.departure_time.map(|at| at.as_utc()),
+        departure: preferences
+            .departure_time
+            .map(ocpi_client::types::DateTime::as_utc),
         energy: energy.map(Energy::from_kilowatt_hours),
         discharge_allowed: preferences.discharge_allowed.unwrap_or(false),
     }
@@ -119,12 +118,12 @@ fn power(wire: &Wire) -> Option<Power> {
     let kilowatts = latest
         .volume(&CdrDimensionType::Power)
         .filter(|kw| kw.is_finite())?;
-    let kilowatts = if kilowatts.abs() > ABSURD_KW {
+    let is_watts = Units::of(wire).power_in_w;
+    Some(Power::from_kilowatts(if is_watts {
         kilowatts / 1000.0
     } else {
         kilowatts
-    };
-    Some(Power::from_kilowatts(kilowatts))
+    }))
 }
 
 /// What a departure for this session may be filed under.
