@@ -220,3 +220,14 @@ async fn no_token_is_kept_or_shown_in_clear() {
         }
     }
 }
+
+#[actix_web::test]
+async fn a_restart_forgets_no_partner_and_no_session() {
+    let world = World::with_partner().await;
+    world.asks("PUT", S1, Some(&session(&json!({})))).await;
+    let world = world.restarted().await;
+    assert_eq!(
+        world.asks("GET", S1, None).await.body["data"],
+        session(&json!({}))
+    );
+}
