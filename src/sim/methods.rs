@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 
+use super::world::evse::{MIN_CURRENT, Plugged};
 use super::world::{Depot, FineEnergy, Layer, SimEvse};
 use crate::domain::profile::{Profile, ProfilePeriod, RateUnit, Tenths};
 use crate::domain::quantity::{Current, Power};
@@ -27,7 +28,7 @@ pub struct MethodResult {
     pub ready_on_time: usize,
     /// Cars that were ready or could have been, charged at the EVSE's maximum from their arrival.
     pub reachable: usize,
-    /// Cars that came.
+    /// Cars that came and left.
     pub vehicles: usize,
     /// Times the true power went over the limit; event-driven, not sampled.
     pub limit_violations: usize,
@@ -43,9 +44,14 @@ impl MethodResult {
     /// Reads the meters of a depot.
     pub fn measured(depot: &Depot, currency: &str) -> Self {
         let meter = depot.meter();
-        let ready = |stay: &&super::world::evse::Plugged| {
-            stay.drawn >= FineEnergy::from(stay.car.need).percent(READY_PERCENT)
+        let left = || {
+            let stays = depot.stays();
+            stays.filter(|stay| stay.car.departure <= depot.now())
         };
+        let ready =
+            |stay: &&Plugged| stay.drawn >= FineEnergy::from(stay.car.need).percent(READY_PERCENT);
+        let reachable =
+            |stay: &&Plugged| ready(stay) || stay.car.could_get(READY_PERCENT, stay.car.max);
         let over_ms: i64 = meter
             .excursions()
             .map(|excursion| (excursion.end - excursion.start).num_milliseconds())
@@ -57,12 +63,9 @@ impl MethodResult {
             peak_kw: meter.peak().kilowatts(),
             peak_15min_kw: meter.peak_mean().kilowatts(),
             kwh: meter.energy().kilowatt_hours(),
-            ready_on_time: depot.stays().filter(ready).count(),
-            reachable: depot
-                .stays()
-                .filter(|stay| ready(stay) || stay.car.could_get(READY_PERCENT, stay.car.max))
-                .count(),
-            vehicles: depot.stays().count() + depot.turned_away().len(),
+            ready_on_time: left().filter(ready).count(),
+            reachable: left().filter(reachable).count(),
+            vehicles: left().count() + depot.turned_away().len(),
             limit_violations: meter.excursions().count(),
             self_caused: meter.excursions().filter(|e| e.self_caused).count(),
             worst_overshoot_kw: worst.unwrap_or_default().kilowatts(),
@@ -135,7 +138,7 @@ fn claim(evse: &SimEvse) -> Option<Claim> {
         evse: evse.id.clone(),
         came: plugged.car.arrival,
         wants,
-        min: super::world::evse::MIN_CURRENT.times(evse.voltage) * phases,
+        min: MIN_CURRENT.times(evse.voltage) * phases,
         per_amp: Current::from_amps(1.0).times(evse.voltage) * phases,
     })
 }

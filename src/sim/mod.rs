@@ -5,7 +5,7 @@
 
 pub mod clock;
 pub mod cpo;
-//pub mod demo;
+pub mod demo;
 pub mod methods;
 pub mod recorded;
 pub mod world;

@@ -1,0 +1,158 @@
+//! Plays the day: virtual time goes from event to event, and waits for messages under way.
+
+use std::time::Duration;
+
+use super::report::{DemoReport, Methods};
+use super::rest::Rest;
+use super::{Demo, DemoError, DemoLine, ServiceUnderTest, local, setup};
+use crate::domain::ports::Clock as _;
+use crate::domain::time::Time;
+use crate::sim::cpo::Cpo;
+use crate::sim::methods::MethodResult;
+use crate::sim::recorded::CURRENCY;
+
+/// Looks without a pause before the first nap.
+const EAGER_LOOKS: u32 = 20;
+
+/// Nap between two looks.
+const NAP: Duration = Duration::from_millis(1);
+
+impl Demo {
+    /// Plays the day through a service that runs on [`Demo::clock`].
+    pub async fn run(
+        &self,
+        service: &dyn ServiceUnderTest,
+        mut on_line: impl FnMut(&DemoLine),
+    ) -> Result<DemoReport, DemoError> {
+        for line in self.about() {
+            on_line(&DemoLine::About(line));
+        }
+        let cpo = Cpo::start(self.cpo_options(), self.depot())?;
+        let rest = Rest::new(service)?;
+        let rows = setup::register(&rest, &cpo).await?;
+        let registrations = usize::from(cpo.is_registered());
+        rows.iter().for_each(&mut on_line);
+        self.settle(service, &cpo).await?;
+        let rows = setup::configure(self, &rest, &cpo).await?;
+        rows.iter().for_each(&mut on_line);
+
+        self.play(service, &cpo, &rest, &mut on_line).await?;
+
+        let (unmanaged, equal_share) = self.baselines();
+        let evenload = cpo.with_depot(|depot| MethodResult::measured(depot, CURRENCY));
+        let report = DemoReport::new(
+            self,
+            &cpo,
+            registrations,
+            Methods {
+                unmanaged,
+                equal_share,
+                evenload,
+            },
+        );
+        cpo.stop().await;
+        for line in report.table() {
+            on_line(&DemoLine::Table(line));
+        }
+        Ok(report)
+    }
+
+    async fn play(
+        &self,
+        service: &dyn ServiceUnderTest,
+        cpo: &Cpo,
+        rest: &Rest,
+        on_line: &mut impl FnMut(&DemoLine),
+    ) -> Result<(), DemoError> {
+        let mut publication = setup::next_publication(self.start);
+        self.settle(service, cpo).await?;
+        // Bounded: whoever waits is woken at every turn, and time reaches the end.
+        while self.clock.now() < self.end {
+            let next = self.next_event(cpo, publication);
+            self.pace(next).await;
+            // The physics first, then everyone's clock, then the news.
+            let due = cpo.advance_to(next);
+            self.clock.advance_to(next);
+            cpo.send(due);
+            if next >= publication {
+                let hours = setup::publish_prices(self, rest, next).await?;
+                publication = setup::next_publication(next);
+                let line = format!("{}  prices of {hours} hours are public", local(next));
+                on_line(&DemoLine::Event(line));
+            }
+            self.settle(service, cpo).await?;
+            for line in cpo.take_lines() {
+                on_line(&DemoLine::Event(line));
+            }
+        }
+        Ok(())
+    }
+
+    fn next_event(&self, cpo: &Cpo, publication: Time) -> Time {
+        let wakeup = self.clock.next_wakeup().unwrap_or(self.end);
+        cpo.next_event()
+            .min(wakeup)
+            .min(publication)
+            .min(self.end)
+            .max(self.clock.now())
+    }
+
+    /// Waits in real time if the demo is slowed down.
+    async fn pace(&self, next: Time) {
+        let span = self.pacing().real_span(self.clock.now(), next);
+        if !span.is_zero() {
+            tokio::time::sleep(span).await;
+        }
+    }
+
+    /// Waits until nothing is under way on either side.
+    async fn settle(&self, service: &dyn ServiceUnderTest, cpo: &Cpo) -> Result<(), DemoError> {
+        let settled = async {
+            let mut before = None;
+            let mut looks = 0_u32;
+            loop {
+                let idle =
+                    cpo.in_flight() == 0 && self.clock.woken() == 0 && service.is_idle().await;
+                let begun = (cpo.begun(), service.begun());
+                if idle && before == Some(begun) {
+                    return;
+                }
+                before = idle.then_some(begun);
+                looks += 1;
+                if looks < EAGER_LOOKS {
+                    tokio::task::yield_now().await;
+                } else {
+                    tokio::time::sleep(NAP).await;
+                }
+            }
+        };
+        let limit = self.options.settle_limit;
+        tokio::time::timeout(limit, settled)
+            .await
+            .map_err(|_| DemoError::Stuck {
+                at: self.clock.now(),
+                limit,
+            })
+    }
+
+    fn about(&self) -> Vec<String> {
+        let sessions = self.sessions().len();
+        let prices = self.recording.prices().within(self.start, self.end);
+        let per_kwh = || prices.iter().map(|(_, price)| *price);
+        vec![
+            format!(
+                "{} ({}), {sessions} recorded sessions on 52 EVSEs, {} to {} local time",
+                self.day,
+                self.day.format("%A"),
+                local(self.start),
+                local(self.end),
+            ),
+            format!(
+                "site limit {}, recorded day-ahead prices {:.4} to {:.4} {CURRENCY} per kWh",
+                self.options.limit,
+                per_kwh().min().unwrap_or_default().per_kwh(),
+                per_kwh().max().unwrap_or_default().per_kwh(),
+            ),
+        ]
+    }
+}
