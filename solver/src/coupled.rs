@@ -11,7 +11,7 @@ use crate::model::{Model, UNLIMITED_MW};
 use crate::report::Draft;
 use crate::room::Room;
 use crate::storage::{Owner, Storage};
-use crate::{UsedBackend, phases, steps};
+use crate::{UsedBackend, marginal, phases, steps};
 
 /// True when the flow method alone is not exact.
 pub(crate) fn is_coupled(model: &Model<'_>) -> bool {
@@ -65,12 +65,17 @@ pub(crate) fn plan(
         storage.take_unchecked(model, &mut headroom);
     }
     let room = room(model, &answer, &headroom);
+    // Without duals, what the flow says with batteries and peak as they are.
+    let flow_shadow = match &answer.shadow {
+        Some(_) => Vec::new(),
+        None if phases::couple(model) => Vec::new(),
+        None => marginal::shadow_prices(model, &room),
+    };
     let mut powers = steps::plan(model, &room, should_stop);
-    steps::drop_small(model, &mut powers);
     steps::fit(model, &mut headroom, &mut powers);
     // A store may feed in less than planned where sessions moved away, and sessions must make room
-    // where a store has less to give: each may touch the other, so both look twice.
-    for _ in 0..2 {
+    // where a store has less to give: each may touch the other, so both look again.
+    for _ in 0..4 {
         for storage in &mut storages {
             storage.settle(model, &mut headroom);
         }
@@ -100,10 +105,11 @@ pub(crate) fn plan(
             Owner::Battery(battery) => batteries[battery] = storage.powers,
         }
     }
+    let shadow = answer.shadow.unwrap_or(flow_shadow);
     Some(Draft {
         powers,
         batteries,
-        shadow: answer.shadow.unwrap_or_default(),
+        shadow,
     })
 }
 
@@ -208,11 +214,15 @@ fn whole_mw(kw: f64) -> i64 {
 }
 
 /// The plan of an uncoupled problem, exact but for 0-or-minimum.
-pub(crate) fn flow_plan(model: &Model<'_>, should_stop: &dyn Fn() -> bool) -> Powers {
-    let mut powers = steps::plan(model, &Room::of(model), should_stop);
+pub(crate) fn flow_plan(model: &Model<'_>, should_stop: &dyn Fn() -> bool) -> Draft {
+    let room = Room::of(model);
+    let mut powers = steps::plan(model, &room, should_stop);
     let mut headroom = Headroom::of(model);
-    steps::drop_small(model, &mut powers);
     steps::fit(model, &mut headroom, &mut powers);
     steps::refill(model, &mut headroom, &mut powers, 0.0);
-    powers
+    let shadow = marginal::shadow_prices(model, &room);
+    Draft {
+        shadow,
+        ..Draft::of_sessions(model, powers)
+    }
 }

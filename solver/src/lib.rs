@@ -8,6 +8,7 @@ mod fault;
 mod flow;
 mod headroom;
 mod lp;
+mod marginal;
 mod milliwatts;
 mod model;
 mod network;
@@ -24,6 +25,7 @@ mod solve;
 mod steps;
 mod storage;
 mod validate;
+mod wiring;
 
 pub use audit::{Audit, Violation, audit};
 pub use explanation::{Explanation, Reason};

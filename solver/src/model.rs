@@ -58,9 +58,16 @@ pub(crate) struct Need {
     pub(crate) on_phase: [bool; 3],
     /// It can feed back, so its power is planned together with what it holds.
     pub(crate) stores: bool,
+    /// Power in the previous plan by slot, in mW; empty without one.
+    pub(crate) previous: Vec<i64>,
 }
 
 impl Need {
+    /// Power in the previous plan, in mW; 0 without one.
+    pub(crate) fn previous_at(&self, slot: usize) -> i64 {
+        self.previous.get(slot).copied().unwrap_or_default().max(0)
+    }
+
     /// The part of its power that falls on a phase.
     pub(crate) fn share_on(&self, phase: usize) -> f64 {
         let phases = self.on_phase.iter().filter(|on| **on).count();
@@ -94,7 +101,7 @@ impl<'p> Model<'p> {
             .iter()
             .map(|it| it.parent.as_deref().map(find))
             .collect();
-        let hours = f64::from(problem.slot_minutes) / 60.0;
+        let hours = slot_hours(problem);
         let base = base_loads(problem, &parents);
         let circuits = problem.circuits.iter().zip(base).enumerate();
         let circuits = circuits
@@ -105,7 +112,7 @@ impl<'p> Model<'p> {
         let sessions = problem
             .sessions
             .iter()
-            .map(|it| need(it, find(&it.circuit), hours))
+            .map(|it| need(problem, it, find(&it.circuit)))
             .collect();
         let root = parents.iter().position(Option::is_none).unwrap_or_default();
         let battery_circuits = problem
@@ -149,6 +156,10 @@ impl<'p> Model<'p> {
             .map_or(0.0, |it| it.at(slot));
         price.min(self.import_price(slot))
     }
+}
+
+fn slot_hours(problem: &Problem) -> f64 {
+    f64::from(problem.slot_minutes) / 60.0
 }
 
 fn depth(parents: &[Option<usize>], circuit: usize) -> usize {
@@ -230,7 +241,8 @@ fn node(circuit: &Circuit, base_kw: Vec<f64>, depth: usize, parent: Option<usize
     }
 }
 
-fn need(session: &SessionNeed, circuit: usize, hours: f64) -> Need {
+fn need(problem: &Problem, session: &SessionNeed, circuit: usize) -> Need {
+    let hours = slot_hours(problem);
     let max_mw = milliwatts::nearest(session.max_kw);
     let window = session.departure_slot.saturating_sub(session.arrival_slot);
     let most = max_mw.saturating_mul(i64::try_from(window).unwrap_or(i64::MAX));
@@ -251,5 +263,11 @@ fn need(session: &SessionNeed, circuit: usize, hours: f64) -> Need {
         weight: session.priority * session.efficiency,
         on_phase,
         stores: session.discharge_max_kw > 0.0 && window > 0,
+        previous: problem
+            .previous
+            .get(&session.id)
+            .map_or_else(Vec::new, |row| {
+                row.iter().map(|kw| milliwatts::nearest(*kw)).collect()
+            }),
     }
 }

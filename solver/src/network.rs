@@ -92,6 +92,43 @@ impl Network {
         self.room[arc.0 as usize * 2 + 1]
     }
 
+    /// How much more an arc can carry.
+    pub(crate) fn room(&self, arc: ArcId) -> i64 {
+        self.room[arc.0 as usize * 2]
+    }
+
+    /// Gives each node the value of the first of `starts` from which a unit could reach it.
+    pub(crate) fn spread_forward(&self, starts: &[(f64, u32)]) -> Vec<Option<f64>> {
+        self.spread(starts, |half| self.room[half] > 0)
+    }
+
+    /// Gives each node the value of the first of `starts` that a unit in it could reach.
+    pub(crate) fn spread_backward(&self, starts: &[(f64, u32)]) -> Vec<Option<f64>> {
+        self.spread(starts, |half| self.room[half ^ 1] > 0)
+    }
+
+    fn spread(&self, starts: &[(f64, u32)], open: impl Fn(usize) -> bool) -> Vec<Option<f64>> {
+        let mut values = vec![None; self.dead.len()];
+        let mut found = Vec::new();
+        for (value, start) in starts {
+            if values[*start as usize].is_none() {
+                values[*start as usize] = Some(*value);
+                found.push(*start);
+            }
+            while let Some(node) = found.pop() {
+                for index in self.first[node as usize]..self.first[node as usize + 1] {
+                    let half = self.halves[index as usize] as usize;
+                    let next = self.other_end[half];
+                    if open(half) && values[next as usize].is_none() {
+                        values[next as usize] = Some(*value);
+                        found.push(next);
+                    }
+                }
+            }
+        }
+        values
+    }
+
     /// Sends up to `most` more flow from `source` into `target`, along shortest paths found
     /// backwards from `target` (Dinic's method), and returns how much went.
     ///

@@ -79,7 +79,10 @@ fn preferred<'a>(
     should_stop: &'a dyn Fn() -> bool,
 ) -> impl Iterator<Item = (Draft, Status, UsedBackend)> + 'a {
     let coupled = coupled::is_coupled(model);
+    let nothing_to_decide =
+        model.problem.batteries.is_empty() && model.sessions.iter().all(|it| it.from == it.to);
     let backend = match settings.backend {
+        _ if nothing_to_decide => UsedBackend::Flow,
         Backend::Auto | Backend::Flow if !coupled => UsedBackend::Flow,
         Backend::Microlp => UsedBackend::Microlp,
         _ => UsedBackend::Clarabel,
@@ -89,11 +92,11 @@ fn preferred<'a>(
         .flatten()
         .map(|draft| (draft, backend));
     let flow = std::iter::once_with(move || {
-        let draft = Draft::of_sessions(model, coupled::flow_plan(model, should_stop));
+        let draft = coupled::flow_plan(model, should_stop);
         (draft, UsedBackend::Flow)
     });
     first.into_iter().chain(flow).map(move |(draft, used)| {
-        let status = match (should_stop(), coupled && used == UsedBackend::Flow) {
+        let status = match (should_stop(), used != backend) {
             (true, _) => Status::FeasibleTimeLimit,
             (false, true) => Status::Fallback,
             (false, false) => Status::Optimal,

@@ -18,24 +18,105 @@ const ROUNDS_MAX: usize = 24;
 
 /// The flow plan, with every power 0 or at least its minimum.
 pub(crate) fn plan(model: &Model<'_>, room: &Room, should_stop: &dyn Fn() -> bool) -> Powers {
-    let mut powers = flow::plan(model, room);
-    let mut rounding = Rounding {
-        model,
-        room: room.clone(),
-    };
+    let mut budget = Budget::of(model, should_stop);
+    let mut best = round(model, room.clone(), &mut budget);
+    if model.sessions.iter().all(|it| it.min_mw == 0) {
+        return best;
+    }
+    let mut worth = Worth::of(model, &best);
+    while !budget.is_spent() {
+        let next = round(model, reopened(model, room, &best), &mut budget);
+        let next_worth = Worth::of(model, &next);
+        if !next_worth.is_better_than(worth) {
+            break;
+        }
+        (best, worth) = (next, next_worth);
+    }
+    best
+}
+
+/// Rounds away small powers, starting from the decisions `room` holds already.
+fn round(model: &Model<'_>, room: Room, budget: &mut Budget<'_>) -> Powers {
+    let mut powers = flow::plan(model, &room);
+    let mut rounding = Rounding { model, room };
     for _ in 0..ROUNDS_MAX {
         let open = rounding.open(&powers);
-        if open.is_empty() || should_stop() {
+        if open.is_empty() || budget.is_spent() {
             break;
         }
         rounding.decide(&powers, &open);
         powers = flow::plan(model, &rounding.room);
+        budget.flows -= 1;
     }
+    drop_small(model, &mut powers);
     powers
 }
 
+/// How many flows rounding may still cost.
+struct Budget<'s> {
+    flows: usize,
+    should_stop: &'s dyn Fn() -> bool,
+}
+
+impl<'s> Budget<'s> {
+    /// Fewer flows the larger each is, so that rounding stays within some 0.1 to 0.5 s.
+    fn of(model: &Model<'_>, should_stop: &'s dyn Fn() -> bool) -> Self {
+        const ARCS_MAX: usize = 400_000;
+        let arcs: usize = model.sessions.iter().map(|it| it.to - it.from).sum();
+        Self {
+            flows: (ARCS_MAX / arcs.max(1)).clamp(8, 200),
+            should_stop,
+        }
+    }
+
+    fn is_spent(&self) -> bool {
+        self.flows == 0 || (self.should_stop)()
+    }
+}
+
+/// What is on stays on; what is off may come on again.
+fn reopened(model: &Model<'_>, room: &Room, powers: &Powers) -> Room {
+    let mut start = room.clone();
+    for (session, it) in model.sessions.iter().enumerate() {
+        for (low, power) in start.low[session].iter_mut().zip(&powers[session]) {
+            *low = if *power > 0 { it.min_mw } else { 0 };
+        }
+    }
+    start
+}
+
+/// How good a plan is: less unmet first, then less cost.
+#[derive(Debug, Clone, Copy)]
+struct Worth {
+    unmet: f64,
+    cost: f64,
+}
+
+impl Worth {
+    fn of(model: &Model<'_>, powers: &Powers) -> Self {
+        let mut worth = Self {
+            unmet: 0.0,
+            cost: 0.0,
+        };
+        for (it, powers) in model.sessions.iter().zip(powers) {
+            let drawn: i64 = powers.iter().sum();
+            worth.unmet += it.weight * milliwatts::to_kw((it.energy - drawn).max(0));
+            for (slot, power) in (it.from..it.to).zip(powers) {
+                worth.cost += model.import_price(slot) * milliwatts::to_kw(*power);
+            }
+        }
+        worth
+    }
+
+    fn is_better_than(self, other: Self) -> bool {
+        const NOISE: f64 = 1e-6;
+        self.unmet < other.unmet - NOISE
+            || (self.unmet < other.unmet + NOISE && self.cost < other.cost - NOISE)
+    }
+}
+
 /// Drops every power below its minimum.
-pub(crate) fn drop_small(model: &Model<'_>, powers: &mut Powers) {
+fn drop_small(model: &Model<'_>, powers: &mut Powers) {
     for (it, powers) in model.sessions.iter().zip(powers) {
         for power in powers
             .iter_mut()

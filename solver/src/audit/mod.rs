@@ -237,14 +237,14 @@ impl Auditor<'_> {
                     format!("is {kw} kW, beyond the battery's power"),
                 );
             }
-            let before = held;
             let energy = kw * self.hours;
             held += if kw > 0.0 {
                 energy * battery.efficiency
             } else {
                 energy / battery.efficiency
             };
-            let least = battery.min_soc_kwh.min(before) - ENERGY_TOLERANCE_KWH;
+            // A battery that starts below its least may stay there, but not go further down.
+            let least = battery.min_soc_kwh.min(battery.soc_kwh) - ENERGY_TOLERANCE_KWH;
             if held < least || held > battery.capacity_kwh + ENERGY_TOLERANCE_KWH {
                 self.add(at, format!("brings the battery to {held} kWh"));
             }

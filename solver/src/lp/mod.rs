@@ -8,6 +8,8 @@
 mod program;
 
 use good_lp::{DualValues as _, SolutionWithDual as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use good_lp::{ResolutionError, Solution as _, SolverModel, clarabel, microlp};
 
 use crate::UsedBackend;
@@ -43,20 +45,29 @@ pub(crate) fn solve(
         return None;
     }
     // A price on unmet energy above all others does both stages at once where nothing stays unmet.
-    let (answer, unmet) = run(model, backend, Stage::PricedUnmet).ok()?;
+    let (answer, unmet) = run(model, backend, Stage::PricedUnmet)?;
     if unmet <= UNMET_TOLERANCE_KWH || should_stop() {
         return Some(answer);
     }
-    let (_, least) = run(model, backend, Stage::LeastUnmet).ok()?;
+    let (_, least) = run(model, backend, Stage::LeastUnmet)?;
     if should_stop() {
         return Some(answer);
     }
     let most = least + least.abs().max(1.0) * 1e-8;
+    let shadow = answer.shadow.clone();
     let held = run(model, backend, Stage::LeastCost { unmet_most: most });
-    Some(held.map_or(answer, |(held, _)| held))
+    Some(held.map_or(answer, |(held, _)| Answer { shadow, ..held }))
 }
 
-fn run(
+/// One run of a backend. A panic inside one is an answer it does not give, no more: there is
+/// another method behind.
+fn run(model: &Model<'_>, backend: UsedBackend, stage: Stage) -> Option<(Answer, f64)> {
+    catch_unwind(AssertUnwindSafe(|| run_backend(model, backend, stage).ok()))
+        .ok()
+        .flatten()
+}
+
+fn run_backend(
     model: &Model<'_>,
     backend: UsedBackend,
     stage: Stage,

@@ -5,6 +5,7 @@ use good_lp::{Constraint, Expression, ProblemVariables, Variable, variable};
 
 use super::Answer;
 use crate::Problem;
+use crate::marginal;
 use crate::milliwatts::to_kw;
 use crate::model::{Model, SIXTHS, UNLIMITED_MW};
 
@@ -374,10 +375,21 @@ impl Handles {
     /// What a kWh of limit is worth: the dual of a kW, with the sign turned, over the slot's hours.
     pub(super) fn shadow(&self, model: &Model<'_>, dual: &dyn Fn(usize) -> f64) -> Vec<Vec<f64>> {
         const NOTHING: f64 = 1e-7;
+        // Energy that stays unmet has a price of its own in the program, as high as it must be.
+        let heaviest = model
+            .sessions
+            .iter()
+            .map(|it| it.weight)
+            .fold(0.0, f64::max);
+        let most = marginal::shortfall_price(model) * heaviest;
         let mut shadow = vec![vec![0.0; model.slots]; model.circuits.len()];
         for (row, circuit, slot) in &self.limit_rows {
             let worth = -dual(*row) / model.hours;
-            shadow[*circuit][*slot] = if worth > NOTHING { worth } else { 0.0 };
+            shadow[*circuit][*slot] = if worth > NOTHING {
+                worth.min(most)
+            } else {
+                0.0
+            };
         }
         shadow
     }

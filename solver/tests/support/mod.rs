@@ -1,6 +1,8 @@
 //! Problems as sentences.
 #![allow(dead_code, reason = "each test file uses its part")]
 
+pub(crate) mod random;
+
 use evenload_solver::{Circuit, Problem, SCHEMA_VERSION, SessionNeed};
 
 /// A site with one circuit, hours as slots and a limit that does not bind.

@@ -1,0 +1,101 @@
+//! What one more kWh of a limit would be worth: the right-hand derivative of the flow's cost.
+//!
+//! A unit let through a circuit comes from where it saves most (a session that is short, or a slot
+//! that charges now) and goes where it costs least. Both are searches through the arcs with room,
+//! dearest sources first one way, cheapest sinks first the other.
+
+use crate::flow::Settled;
+use crate::model::Model;
+use crate::room::Room;
+
+/// Times the dearest slot that a kWh not delivered counts, for these prices alone. Our choice.
+const SHORTFALL_FACTOR: f64 = 10.0;
+/// What it counts at least, per kWh.
+const SHORTFALL_LEAST: f64 = 1.0;
+
+/// What a kWh of weight 1 not delivered counts, per kWh.
+pub(crate) fn shortfall_price(model: &Model<'_>) -> f64 {
+    let dearest = (0..model.slots)
+        .map(|slot| model.import_price(slot).abs())
+        .fold(0.0, f64::max);
+    (SHORTFALL_FACTOR * dearest).max(SHORTFALL_LEAST)
+}
+
+/// Worth of one more kWh of limit, by circuit of the room and slot, at the flow's plan.
+pub(crate) fn shadow_prices(model: &Model<'_>, room: &Room) -> Vec<Vec<f64>> {
+    let settled = crate::flow::settle(model, room);
+    let saves = saves(model, room, &settled);
+    let costs = costs(model, room, &settled);
+    let wiring = &settled.wiring;
+    let mut shadow = vec![vec![0.0; model.slots]; room.parent.len()];
+    for (circuit, shadow) in shadow.iter_mut().enumerate() {
+        for (slot, shadow) in shadow.iter_mut().enumerate() {
+            let node = wiring.entry[circuit][slot];
+            let cost = match room.parent[circuit] {
+                None => Some(model.import_price(slot)),
+                // Where its limit cannot bind it shares the node of the circuit above.
+                Some(parent) if wiring.entry[parent][slot] == node => None,
+                Some(parent) => costs[wiring.entry[parent][slot] as usize],
+            };
+            if let (Some(save), Some(cost)) = (saves[node as usize], cost)
+                && is_full(room, &settled, circuit, slot)
+            {
+                *shadow = (save - cost).max(0.0);
+            }
+        }
+    }
+    shadow
+}
+
+fn is_full(room: &Room, settled: &Settled, circuit: usize, slot: usize) -> bool {
+    match settled.wiring.limit_arcs[circuit].get(slot) {
+        Some(Some(arc)) => settled.wiring.network.room(*arc) == 0,
+        _ => circuit == room.root && settled.used[slot] >= room.free[circuit][slot],
+    }
+}
+
+/// The most a unit entering each node would save; `None` where no unit can come from.
+fn saves(model: &Model<'_>, room: &Room, settled: &Settled) -> Vec<Option<f64>> {
+    let price = shortfall_price(model);
+    let mut sources = Vec::new();
+    for (session, it) in model.sessions.iter().enumerate() {
+        if settled
+            .wiring
+            .network
+            .room(settled.wiring.need_arcs[session])
+            > 0
+        {
+            sources.push((price * it.weight, settled.wiring.sessions[session]));
+        }
+    }
+    for (slot, used) in settled
+        .used
+        .iter()
+        .enumerate()
+        .filter(|(_, used)| **used > 0)
+    {
+        let saved = if *used > room.surplus[slot] {
+            model.import_price(slot)
+        } else {
+            model.export_price(slot)
+        };
+        sources.push((saved, settled.wiring.grid[slot]));
+    }
+    sources.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
+    settled.wiring.network.spread_forward(&sources)
+}
+
+/// The least it costs to let a unit out of each node; `None` where it cannot get out.
+fn costs(model: &Model<'_>, room: &Room, settled: &Settled) -> Vec<Option<f64>> {
+    let mut sinks = Vec::new();
+    for (slot, used) in settled.used.iter().enumerate() {
+        let node = settled.wiring.grid[slot];
+        if *used < room.surplus[slot].min(room.free[room.root][slot]) {
+            sinks.push((model.export_price(slot), node));
+        } else if *used < room.free[room.root][slot] {
+            sinks.push((model.import_price(slot), node));
+        }
+    }
+    sinks.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+    settled.wiring.network.spread_backward(&sinks)
+}
