@@ -4,6 +4,7 @@
 //! The circle has one direction: event, state, snapshot, plan, command, event. `docs/ARCHITECTURE.md`
 //! walks one session through it.
 
+pub mod api;
 pub mod cli;
 pub mod config;
 pub mod dispatch;

@@ -5,6 +5,7 @@ pub mod curve;
 pub mod event;
 pub mod evse;
 pub mod id;
+pub mod key;
 pub mod plan;
 pub mod policy;
 pub mod ports;

@@ -1,0 +1,129 @@
+//! Our own REST API under `/api/v1`, health, and metrics: what an operator, an aggregator or the
+//! command line does with evenload goes through here.
+//!
+//! Power is in kW and positive for import, times are UTC, the unit is last in a name. A write is
+//! checked as a whole and applied as a whole, or not at all; errors are RFC 9457 problem documents
+//! that list every fault with its JSON pointer.
+
+mod alerts;
+pub mod auth;
+mod body;
+mod bound;
+mod departure_body;
+mod departures;
+mod health;
+mod input;
+pub mod metrics;
+mod mode;
+mod overrides;
+mod page;
+mod partners;
+mod plan;
+pub mod ports;
+pub mod problem;
+mod query;
+mod routes;
+mod scrape;
+mod sessions;
+mod signal_body;
+mod signal_unit;
+mod signal_view;
+mod signals;
+mod site_body;
+mod site_meter;
+mod site_view;
+mod sites;
+mod throttle;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::sync::Arc;
+
+use self::auth::TokenBook;
+use self::metrics::Metrics;
+use self::ports::{Health, Partners, SiteDirectory};
+pub use self::routes::configure;
+pub use self::throttle::Rates;
+use self::throttle::Throttle;
+use crate::domain::policy::Policy;
+use crate::domain::ports::{Clock, Sites};
+
+/// How many sites' signal writes are kept apart; two sites that share one wait for each other.
+const STRIPES: usize = 64;
+
+/// What the API gets from the service.
+#[derive(Clone)]
+pub struct ApiParts {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The sites' inboxes.
+    pub sites: Arc<dyn Sites>,
+    /// The sites.
+    pub directory: Arc<dyn SiteDirectory>,
+    /// The partners' platforms.
+    pub partners: Arc<dyn Partners>,
+    /// The parts of the service.
+    pub health: Arc<dyn Health>,
+    /// The tokens.
+    pub tokens: Arc<dyn TokenBook>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// How sites are planned: for the needs that are assumed where nobody stated them.
+    pub policy: Policy,
+    /// How often a client may ask.
+    pub rates: Rates,
+}
+
+/// Everything a route needs; application data of the server (`web::Data<ApiState>`).
+pub struct ApiState {
+    clock: Arc<dyn Clock>,
+    sites: Arc<dyn Sites>,
+    directory: Arc<dyn SiteDirectory>,
+    partners: Arc<dyn Partners>,
+    health: Arc<dyn Health>,
+    tokens: Arc<dyn TokenBook>,
+    metrics: Arc<Metrics>,
+    policy: Policy,
+    throttle: Throttle,
+    /// One writer at a time per site where a write depends on what is stored (revisions).
+    writers: [tokio::sync::Mutex<()>; STRIPES],
+}
+
+impl ApiState {
+    /// From the service's parts.
+    pub fn new(parts: ApiParts) -> Self {
+        Self {
+            clock: parts.clock,
+            sites: parts.sites,
+            directory: parts.directory,
+            partners: parts.partners,
+            health: parts.health,
+            tokens: parts.tokens,
+            metrics: parts.metrics,
+            policy: parts.policy,
+            throttle: Throttle::new(parts.rates),
+            writers: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
+        }
+    }
+
+    /// Waits to be the only one who writes to a site through the API.
+    async fn writer(&self, site: &crate::domain::id::SiteKey) -> tokio::sync::MutexGuard<'_, ()> {
+        use std::hash::{DefaultHasher, Hash, Hasher};
+        let mut hasher = DefaultHasher::new();
+        site.hash(&mut hasher);
+        // Below STRIPES, so it fits.
+        let index = usize::try_from(hasher.finish() % STRIPES as u64).unwrap_or(0);
+        self.writers[index].lock().await
+    }
+}
+
+impl fmt::Debug for ApiState {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ApiState")
+            .field("clock", &self.clock)
+            .field("tokens", &self.tokens)
+            .finish_non_exhaustive()
+    }
+}

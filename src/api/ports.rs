@@ -1,0 +1,209 @@
+//! What the API needs from the service beside [`crate::domain::ports`], as small traits.
+
+use std::fmt;
+
+use serde::Serialize;
+use zeroize::Zeroizing;
+
+use crate::domain::id::{PartnerId, PartnerKey, SiteKey, TenantId};
+use crate::domain::ports::PortFuture;
+use crate::domain::site::Site;
+use crate::domain::time::Time;
+use crate::state::Snapshot;
+
+/// Whether a site was there before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Configured {
+    /// It is new.
+    Created,
+    /// Its description was replaced.
+    Replaced,
+}
+
+/// The sites.
+pub trait SiteDirectory: Send + Sync {
+    /// What is believed about a site now.
+    fn snapshot(&self, site: &SiteKey) -> Option<Snapshot>;
+
+    /// All sites of a tenant, sorted.
+    fn list(&self, tenant: &TenantId) -> Vec<SiteKey>;
+
+    /// All sites of all tenants, sorted: for metrics.
+    fn all(&self) -> Vec<SiteKey>;
+
+    /// Sets up a site or replaces its description; durable and applied when it returns, so that
+    /// [`SiteDirectory::snapshot`] shows it.
+    fn configure(&self, site: Site) -> PortFuture<'_, Configured>;
+
+    /// Forgets a site with everything known about it.
+    fn remove(&self, site: &SiteKey) -> PortFuture<'_, ()>;
+}
+
+/// A secret that came in a request. It is wiped from memory when dropped and never printed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretText(Zeroizing<String>);
+
+impl SecretText {
+    /// Keeps a text secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(Zeroizing::new(text.into()))
+    }
+
+    /// The secret itself, for the one place that needs it.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[secret]")
+    }
+}
+
+/// A wish to register with a partner's platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registration {
+    /// Our name of it.
+    pub name: PartnerId,
+    /// Where its list of versions is.
+    pub versions_url: String,
+    /// The single-use token it gave us.
+    pub token_a: SecretText,
+}
+
+/// One row of a check list: what was tried with a partner and how it went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckRow {
+    /// What was tried.
+    pub name: String,
+    /// False if the partner cannot be worked with until it is mended.
+    pub ok: bool,
+    /// What was found and, if it is wrong, what to change.
+    pub detail: String,
+}
+
+/// What a partner needs to register with us.
+#[derive(Clone, PartialEq, Eq, Serialize)]
+pub struct Invitation {
+    /// Our list of versions, as the partner sees it.
+    pub versions_url: String,
+    /// The single-use token, shown this once.
+    pub token_a: String,
+}
+
+impl fmt::Debug for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Invitation")
+            .field("versions_url", &self.versions_url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A partner as it is shown.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartnerView {
+    /// Our name of it.
+    pub name: PartnerId,
+    /// How far the handshake has come: `invited`, `registering`, `registered`, `unregistered`.
+    pub status: String,
+    /// Where its list of versions is.
+    pub versions_url: Option<String>,
+    /// The OCPI version both sides use.
+    pub version: Option<String>,
+    /// The parties on its platform, `CC*PID (ROLE)`.
+    pub parties: Vec<String>,
+    /// The modules it offers.
+    pub modules: Vec<String>,
+    /// `current`, or `stale`: it does not answer and nothing is raised there.
+    pub health: String,
+    /// When it was heard of last.
+    pub last_seen_at: Option<Time>,
+    /// When the handshake was completed last.
+    pub registered_at: Option<Time>,
+    /// Its immediate `ACCEPTED` counts as applied (outside of what is guaranteed).
+    pub trust_sync_accept: bool,
+    /// What the last registration or test found.
+    pub checks: Vec<CheckRow>,
+}
+
+/// One exchange with a partner, secrets masked.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Exchange {
+    /// When it began.
+    pub at: Time,
+    /// `sent` by us or `received` from the partner.
+    pub direction: &'static str,
+    /// HTTP method.
+    pub method: String,
+    /// Path and query, secrets masked.
+    pub path: String,
+    /// HTTP status; `None` if there was no answer.
+    pub status: Option<u16>,
+    /// OCPI's own status code in the answer.
+    pub ocpi_status: Option<u16>,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// Body of the request, shortened, secrets masked.
+    pub request: Option<String>,
+    /// Body of the answer, shortened, secrets masked.
+    pub response: Option<String>,
+}
+
+/// The partners' platforms. An unknown partner is `PortError::Unknown`.
+pub trait Partners: Send + Sync {
+    /// Registers with a partner; the rows say how each step went.
+    fn register(&self, tenant: &TenantId, wish: Registration) -> PortFuture<'_, Vec<CheckRow>>;
+
+    /// Makes a token with which a partner may register with us.
+    fn invite(&self, tenant: &TenantId, name: PartnerId) -> PortFuture<'_, Invitation>;
+
+    /// All partners, sorted by name.
+    fn list(&self, tenant: &TenantId) -> PortFuture<'_, Vec<PartnerView>>;
+
+    /// One partner.
+    fn show(&self, partner: &PartnerKey) -> PortFuture<'_, PartnerView>;
+
+    /// The last exchanges with it, newest first.
+    fn exchanges(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<Exchange>>;
+
+    /// Tries everything that is needed of it.
+    fn test(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<CheckRow>>;
+
+    /// Exchanges the tokens.
+    fn rotate(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<CheckRow>>;
+
+    /// Ends the relation and forgets it.
+    fn remove(&self, partner: &PartnerKey) -> PortFuture<'_, ()>;
+}
+
+/// How a part of the service is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PartStatus {
+    /// As it should be.
+    Ok,
+    /// It works, but someone should look.
+    Degraded,
+    /// The service must not be used.
+    Failed,
+}
+
+/// One part of the service.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PartHealth {
+    /// Which part: `store`, `planner`, `dispatch`, `ocpi`.
+    pub name: String,
+    /// How it is.
+    pub status: PartStatus,
+    /// Seconds since it last did its work, where it does so again and again.
+    pub age_s: Option<f64>,
+    /// More, for people.
+    pub detail: Option<String>,
+}
+
+/// The parts of the service and how they are.
+pub trait Health: Send + Sync {
+    /// All parts at this instant; cheap.
+    fn parts(&self, now: Time) -> Vec<PartHealth>;
+}

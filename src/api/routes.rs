@@ -1,0 +1,134 @@
+//! Which call is answered where.
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{HeaderName, HeaderValue};
+use actix_web::middleware::{Next, from_fn};
+use actix_web::web::{self, PathConfig, ServiceConfig};
+use actix_web::{Error, HttpRequest, Resource};
+
+use super::problem::Problem;
+use super::{
+    alerts, bound, departures, health, mode, overrides, page, partners, plan, sessions, signals,
+    site_meter, sites,
+};
+
+/// Mounts the API, health, metrics and the start page. The application data must hold
+/// `web::Data<`[`super::ApiState`]`>`.
+pub fn configure(server: &mut ServiceConfig) {
+    server
+        .service(resource("/").route(web::get().to(page::start)))
+        .service(resource("/health/live").route(web::get().to(health::live)))
+        .service(resource("/health/ready").route(web::get().to(health::ready)))
+        .service(resource("/metrics").route(web::get().to(health::metrics)))
+        .service(
+            web::scope("/api/v1")
+                .wrap(from_fn(echo_request_id))
+                .app_data(
+                    PathConfig::default()
+                        .error_handler(|_, _| Problem::new(StatusCode::NOT_FOUND).into()),
+                )
+                .configure(site_routes)
+                .configure(partner_routes)
+                .default_service(web::to(not_found)),
+        );
+}
+
+fn site_routes(scope: &mut ServiceConfig) {
+    scope
+        .service(resource("/sites").route(web::get().to(sites::list)))
+        .service(
+            resource("/sites/{site}")
+                .route(web::get().to(sites::get))
+                .route(web::put().to(sites::put))
+                .route(web::delete().to(sites::delete)),
+        )
+        .service(
+            resource("/sites/{site}/mode")
+                .route(web::get().to(mode::get))
+                .route(web::put().to(mode::put)),
+        )
+        .service(resource("/sites/{site}/sessions").route(web::get().to(sessions::list)))
+        .service(resource("/sites/{site}/plan").route(web::get().to(plan::get)))
+        .service(resource("/sites/{site}/bound").route(web::get().to(bound::get)))
+        .service(resource("/sites/{site}/alerts").route(web::get().to(alerts::list)))
+        .service(resource("/sites/{site}/signals").route(web::get().to(signals::list)))
+        .service(
+            resource("/sites/{site}/signals/{key}")
+                .route(web::get().to(signals::get))
+                .route(web::put().to(signals::put))
+                .route(web::patch().to(signals::patch))
+                .route(web::delete().to(signals::delete)),
+        )
+        .service(
+            resource("/sites/{site}/departures")
+                .route(web::get().to(departures::list))
+                .route(web::put().to(departures::put_all)),
+        )
+        .service(
+            resource("/sites/{site}/departures/{key}")
+                .route(web::get().to(departures::get))
+                .route(web::put().to(departures::put))
+                .route(web::delete().to(departures::delete)),
+        )
+        .service(resource("/sites/{site}/meter").route(web::post().to(site_meter::post)))
+        .service(
+            resource("/sites/{site}/evses/{evse}/override").route(web::post().to(overrides::post)),
+        );
+}
+
+fn partner_routes(scope: &mut ServiceConfig) {
+    scope
+        .service(
+            resource("/partners")
+                .route(web::get().to(partners::list))
+                .route(web::post().to(partners::register)),
+        )
+        .service(resource("/partners/invite").route(web::post().to(partners::invite)))
+        .service(
+            resource("/partners/{name}")
+                .route(web::get().to(partners::show))
+                .route(web::delete().to(partners::remove)),
+        )
+        .service(resource("/partners/{name}/exchanges").route(web::get().to(partners::exchanges)))
+        .service(resource("/partners/{name}/test").route(web::post().to(partners::test)))
+        .service(resource("/partners/{name}/rotate").route(web::post().to(partners::rotate)));
+}
+
+/// A resource that answers other methods with a problem document.
+fn resource(path: &str) -> Resource {
+    web::resource(path).default_service(web::to(not_allowed))
+}
+
+async fn not_allowed(request: HttpRequest) -> Refused {
+    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED)
+        .with_detail(format!("{} is not offered here", request.method())))
+}
+
+async fn not_found(request: HttpRequest) -> Refused {
+    Err(Problem::unknown(request.path()))
+}
+
+type Refused = Result<actix_web::HttpResponse, Problem>;
+
+/// The client's `X-Request-ID` comes back with the answer; where it gave none, one is made.
+async fn echo_request_id(
+    request: ServiceRequest,
+    next: Next<impl MessageBody>,
+) -> Result<ServiceResponse<impl MessageBody>, Error> {
+    const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+    let id = request
+        .headers()
+        .get(&REQUEST_ID)
+        .filter(|value| {
+            (1..=128).contains(&value.len()) && value.as_bytes().iter().all(u8::is_ascii_graphic)
+        })
+        .cloned()
+        .or_else(|| HeaderValue::from_str(&uuid::Uuid::new_v4().to_string()).ok());
+    let mut answer = next.call(request).await?;
+    if let Some(id) = id {
+        answer.headers_mut().insert(REQUEST_ID, id);
+    }
+    Ok(answer)
+}

@@ -1,0 +1,291 @@
+//! `/sites/{site}/signals`: limits, prices and forecasts from outside.
+
+use std::sync::Arc;
+
+use actix_web::web::{Data, Path, Payload};
+use actix_web::{HttpRequest, HttpResponse};
+use serde_json::{Value, json};
+
+use super::auth::{Access, Scope};
+use super::body::read_json;
+use super::problem::{Faults, Problem};
+use super::query::Query;
+use super::signal_body::{self, SignalBody};
+use super::signal_unit::KINDS;
+use super::sites::{Answer, no_query};
+use super::{ApiState, signal_view};
+use crate::domain::event::EventKind;
+use crate::domain::id::{SignalKey, SiteKey};
+use crate::domain::signal::{MAX_SIGNAL_SLOTS, SignalSeries, SignalSlot};
+use crate::domain::time::Time;
+use crate::state::Snapshot;
+
+/// Most signals of one site.
+const MAX_SIGNALS: usize = 1_000;
+/// Priority of an operator's signal where it names none; the lowest number wins.
+const OPERATORS_PRIORITY: i32 = 30;
+/// Priority of a signal whose sender may do nothing but send signals.
+const AGGREGATORS_PRIORITY: i32 = 40;
+
+const READERS: [Scope; 2] = [Scope::Read, Scope::SignalsWrite];
+
+pub(super) async fn list(api: Data<ApiState>, request: HttpRequest, path: Path<String>) -> Answer {
+    let access = Access::of_any(&api, &request, &READERS)?;
+    let faults = Faults::default();
+    let query = Query::of(&request, &faults);
+    let kind = query.text("kind").and_then(|text| {
+        let found = KINDS
+            .iter()
+            .find(|(word, _)| *word == text)
+            .map(|(_, kind)| *kind);
+        if found.is_none() {
+            query.fault("kind", format!("{text:?} is not a kind of signal"));
+        }
+        found
+    });
+    let state = query.text("state").map(str::to_owned);
+    if state
+        .as_deref()
+        .is_some_and(|s| !["scheduled", "live", "expired"].contains(&s))
+    {
+        query.fault("state", "must be scheduled, live or expired");
+    }
+    let (from, to) = (query.instant("from"), query.instant("to"));
+    query.close();
+    faults.check()?;
+    let (key, snapshot) = access.snapshot(&api, &path)?;
+    let now = api.clock.now();
+    let signals: Vec<Value> = snapshot
+        .signals
+        .values()
+        .filter(|series| kind.is_none_or(|kind| series.kind == kind))
+        .filter(|series| from.is_none_or(|from| series.end().is_some_and(|end| end > from)))
+        .filter(|series| to.is_none_or(|to| series.slots.first().is_some_and(|s| s.start < to)))
+        .filter(|series| {
+            state
+                .as_deref()
+                .is_none_or(|state| signal_view::state(series, now) == state)
+        })
+        .map(|series| signal_view::line(series, &snapshot.site, now))
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({"site": key.site, "at": now, "signals": signals})))
+}
+
+fn stored(snapshot: &Snapshot, key: &str) -> Result<Arc<SignalSeries>, Problem> {
+    SignalKey::new(key)
+        .ok()
+        .and_then(|key| snapshot.signals.get(&key).cloned())
+        .ok_or_else(|| Problem::unknown(format!("signal {key}")))
+}
+
+pub(super) async fn get(
+    api: Data<ApiState>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+) -> Answer {
+    let access = Access::of_any(&api, &request, &READERS)?;
+    no_query(&request)?;
+    let (_, snapshot) = access.snapshot(&api, &path.0)?;
+    let series = stored(&snapshot, &path.1)?;
+    let view = signal_view::whole(&series, &snapshot.site, api.clock.now());
+    Ok(HttpResponse::Ok().json(view))
+}
+
+/// Refuses what is not offered yet instead of passing over it: a client that asks for a dry run
+/// must not set a limit.
+fn no_dry_run(request: &HttpRequest) -> Result<(), Problem> {
+    let faults = Faults::default();
+    let query = Query::of(request, &faults);
+    if query.flag("dry_run") == Some(true) {
+        query.fault(
+            "dry_run",
+            "is not offered yet; leave it out to set the signal, nothing was set now",
+        );
+    }
+    query.close();
+    faults.check()
+}
+
+pub(super) async fn put(
+    api: Data<ApiState>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    payload: Payload,
+) -> Answer {
+    let access = Access::of(&api, &request, Scope::SignalsWrite)?;
+    no_dry_run(&request)?;
+    let key = signal_key(&path.1)?;
+    let site = access.snapshot(&api, &path.0)?.0;
+    let body = read_json(&request, payload).await?;
+    let _alone = api.writer(&site).await;
+    // Read behind the lock: the revision is compared with what is stored now.
+    let (_, snapshot) = access.snapshot(&api, &path.0)?;
+    let now = api.clock.now();
+    let body = signal_body::read(&snapshot.site, &body, now)?;
+    let before = snapshot.signals.get(&key).cloned();
+    if before.is_none() && snapshot.signals.len() >= MAX_SIGNALS {
+        return Err(Problem::conflict(format!(
+            "the site has {MAX_SIGNALS} signals; DELETE some first"
+        )));
+    }
+    let sent = body.slots.clone();
+    let slots = sent.clone();
+    let series = series(&access, key, body, slots, before.as_deref(), now)?;
+    let answer = signal_view::accepted(&series, &sent, before.as_deref(), &snapshot.site, now);
+    submit(&api, &access, &site, series).await?;
+    let mut response = if before.is_some() {
+        HttpResponse::Ok()
+    } else {
+        HttpResponse::Created()
+    };
+    Ok(response.json(answer))
+}
+
+pub(super) async fn patch(
+    api: Data<ApiState>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+    payload: Payload,
+) -> Answer {
+    let access = Access::of(&api, &request, Scope::SignalsWrite)?;
+    no_dry_run(&request)?;
+    let key = signal_key(&path.1)?;
+    let (site, snapshot) = access.snapshot(&api, &path.0)?;
+    stored(&snapshot, &path.1)?;
+    let body = read_json(&request, payload).await?;
+    let _alone = api.writer(&site).await;
+    let (_, snapshot) = access.snapshot(&api, &path.0)?;
+    let before = stored(&snapshot, &path.1)?;
+    let now = api.clock.now();
+    let body = signal_body::read(&snapshot.site, &body, now)?;
+    if body.kind != before.kind {
+        return Err(Problem::fault(
+            "/kind",
+            "is not that of the stored signal; PUT replaces it",
+        ));
+    }
+    if body.circuit.is_some() && body.circuit != before.circuit {
+        return Err(Problem::fault(
+            "/circuit",
+            "is not that of the stored signal; PUT replaces it",
+        ));
+    }
+    let slots = within_window(&before.slots, &body.slots);
+    if slots.len() > MAX_SIGNAL_SLOTS {
+        return Err(Problem::conflict(format!(
+            "the series would have {} slots; {MAX_SIGNAL_SLOTS} are allowed",
+            slots.len()
+        )));
+    }
+    let sent = body.slots.clone();
+    let body = SignalBody {
+        circuit: before.circuit.clone(),
+        priority: body.priority.or(Some(before.priority)),
+        hard: body.hard.or(Some(before.hard)),
+        valid_until: body.valid_until.or(before.valid_until),
+        ..body
+    };
+    let series = series(&access, key, body, slots, Some(before.as_ref()), now)?;
+    let answer = signal_view::accepted(&series, &sent, Some(&before), &snapshot.site, now);
+    submit(&api, &access, &site, series).await?;
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+pub(super) async fn delete(
+    api: Data<ApiState>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+) -> Answer {
+    let access = Access::of(&api, &request, Scope::SignalsWrite)?;
+    no_query(&request)?;
+    let (site, snapshot) = access.snapshot(&api, &path.0)?;
+    let key = stored(&snapshot, &path.1)?.key.clone();
+    let _alone = api.writer(&site).await;
+    let event = EventKind::SignalWithdrawn { key: key.clone() };
+    api.sites.submit(&site, vec![event], Vec::new()).await?;
+    tracing::info!(site.id = %site, signal.key = %key, by = access.name(), "a signal was withdrawn");
+    Ok(HttpResponse::NoContent().finish())
+}
+
+fn signal_key(text: &str) -> Result<SignalKey, Problem> {
+    SignalKey::new(text)
+        .map_err(|error| Problem::fault("", format!("the signal's key in the path {error}")))
+}
+
+fn series(
+    access: &Access,
+    key: SignalKey,
+    body: SignalBody,
+    slots: Vec<SignalSlot>,
+    before: Option<&SignalSeries>,
+    now: Time,
+) -> Result<SignalSeries, Problem> {
+    let stored = before.map_or(0, |before| before.revision);
+    let revision = body.revision.unwrap_or(stored.saturating_add(1));
+    if before.is_some() && revision < stored {
+        return Err(Problem::conflict(format!(
+            "revision {revision} is older than the stored revision {stored}"
+        )));
+    }
+    let priority = if access.allows(Scope::Operate) {
+        OPERATORS_PRIORITY
+    } else {
+        AGGREGATORS_PRIORITY
+    };
+    Ok(SignalSeries {
+        key,
+        source: format!("api:{}", access.name()),
+        revision,
+        kind: body.kind,
+        circuit: body.circuit,
+        slots,
+        priority: body.priority.unwrap_or(priority),
+        hard: body.hard.unwrap_or(true),
+        issued_at: body.issued_at.unwrap_or(now),
+        received_at: now,
+        valid_until: body.valid_until,
+    })
+}
+
+async fn submit(
+    api: &ApiState,
+    access: &Access,
+    site: &SiteKey,
+    series: SignalSeries,
+) -> Result<(), Problem> {
+    tracing::info!(
+        site.id = %site,
+        signal.key = %series.key,
+        signal.revision = series.revision,
+        by = access.name(),
+        "a signal was set"
+    );
+    let event = EventKind::SignalSet {
+        series: Box::new(series),
+    };
+    api.sites.submit(site, vec![event], Vec::new()).await?;
+    Ok(())
+}
+
+/// What is stored outside of the window that the new slots cover, and the new slots. A stored slot
+/// that reaches into the window is cut.
+fn within_window(stored: &[SignalSlot], new: &[SignalSlot]) -> Vec<SignalSlot> {
+    let (Some(first), Some(last)) = (new.first(), new.last()) else {
+        return stored.to_vec();
+    };
+    let before = stored
+        .iter()
+        .filter(|slot| slot.start < first.start)
+        .map(|slot| SignalSlot {
+            end: slot.end.min(first.start),
+            ..*slot
+        });
+    let after = stored
+        .iter()
+        .filter(|slot| slot.end > last.end)
+        .map(|slot| SignalSlot {
+            start: slot.start.max(last.end),
+            ..*slot
+        });
+    before.chain(new.iter().copied()).chain(after).collect()
+}

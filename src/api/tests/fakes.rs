@@ -1,0 +1,475 @@
+//! A service in memory behind the API, and a client that speaks to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use actix_web::http::{Method, StatusCode};
+use actix_web::{App, test, web};
+use serde_json::{Value, json};
+
+use crate::api::auth::{AdminToken, Grant, Scope, TokenBook};
+use crate::api::metrics::Metrics;
+use crate::api::ports::{
+    CheckRow, Configured, Exchange, Health, Invitation, PartHealth, PartStatus, PartnerView,
+    Partners, Registration, SiteDirectory,
+};
+use crate::api::{ApiParts, ApiState, Rates, configure};
+use crate::domain::event::{Event, EventKind, PartnerHealth};
+use crate::domain::evse::EvseSource;
+use crate::domain::id::{EvseId, PartnerId, PartnerKey, SiteId, SiteKey, TenantId};
+use crate::domain::policy::Policy;
+use crate::domain::ports::{Clock, PortError, PortFuture, RecordWrite, Sites};
+use crate::domain::site::{Mode, Site};
+use crate::domain::time::Time;
+use crate::state::{SiteState, Snapshot};
+
+/// The instant at which the tests begin.
+pub(in crate::api) fn now() -> Time {
+    "2026-11-22T16:00:00Z".parse().expect("valid")
+}
+
+pub(in crate::api) fn kw(value: f64) -> crate::domain::quantity::Power {
+    crate::domain::quantity::Power::from_kilowatts(value)
+}
+
+/// The body of a depot: 60 kW, two EVSEs of 11.04 kW at the partner `acme`.
+pub(in crate::api) fn depot() -> Value {
+    let evse = |number: u32| {
+        json!({
+            "id": format!("e{number}"), "circuit": "site", "max_kw": 11.04,
+            "phases": ["L1", "L2", "L3"],
+            "source": {"ocpi": {
+                "partner": "acme", "location_id": "LOC1", "evse_uid": format!("uid{number}"),
+            }},
+        })
+    };
+    json!({
+        "name": "Depot", "time_zone": "Europe/Amsterdam", "currency": "EUR",
+        "circuits": [{"id": "site", "import_limit_kw": 60.0}],
+        "evses": [evse(1), evse(2)],
+        "arrival_reserve": "none",
+    })
+}
+
+#[derive(Debug)]
+struct SetClock(Mutex<Time>);
+
+impl Clock for SetClock {
+    fn now(&self) -> Time {
+        *self.0.lock().expect("not poisoned")
+    }
+
+    fn sleep_until(&self, _at: Time) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(std::future::ready(()))
+    }
+}
+
+/// Sites, partners and health in memory.
+#[derive(Default)]
+pub(in crate::api) struct World {
+    states: Mutex<BTreeMap<SiteKey, Snapshot>>,
+    at: Mutex<Option<Time>>,
+    /// What the next call of a port answers instead of doing its work.
+    pub(in crate::api) refuse: Mutex<Option<PortError>>,
+    /// Events taken in, over all sites.
+    pub(in crate::api) events: Mutex<Vec<EventKind>>,
+    pub(in crate::api) registered: Mutex<Vec<Registration>>,
+    /// The rows that the next handshake gives.
+    pub(in crate::api) rows: Mutex<Vec<CheckRow>>,
+    pub(in crate::api) parts: Mutex<Vec<PartHealth>>,
+}
+
+impl World {
+    fn refused(&self) -> Option<PortError> {
+        self.refuse.lock().expect("not poisoned").take()
+    }
+
+    fn answer<T: Send + 'static>(&self, value: T) -> PortFuture<'static, T> {
+        let answer = self.refused().map_or(Ok(value), Err);
+        Box::pin(std::future::ready(answer))
+    }
+
+    fn clock(&self) -> Time {
+        self.at.lock().expect("not poisoned").unwrap_or_else(now)
+    }
+
+    fn apply(&self, key: &SiteKey, kinds: Vec<EventKind>) -> Result<(), PortError> {
+        if let Some(error) = self.refused() {
+            return Err(error);
+        }
+        let mut states = self.states.lock().expect("not poisoned");
+        let Some(state) = states.get_mut(key) else {
+            return Err(PortError::Unknown(key.to_string()));
+        };
+        for kind in kinds {
+            self.events.lock().expect("not poisoned").push(kind.clone());
+            let next = Arc::make_mut(state);
+            let seq = next.last_seq + 1;
+            next.apply(&Event {
+                seq,
+                at: self.clock(),
+                kind,
+            });
+        }
+        Ok(())
+    }
+}
+
+impl Sites for World {
+    fn submit(
+        &self,
+        site: &SiteKey,
+        events: Vec<EventKind>,
+        _records: Vec<RecordWrite>,
+    ) -> PortFuture<'_, ()> {
+        Box::pin(std::future::ready(self.apply(site, events)))
+    }
+
+    fn evse_at(&self, _tenant: &TenantId, _source: &EvseSource) -> Option<(SiteKey, EvseId)> {
+        None
+    }
+
+    fn sites_of(&self, _partner: &PartnerKey) -> Vec<SiteKey> {
+        Vec::new()
+    }
+}
+
+impl SiteDirectory for World {
+    fn snapshot(&self, site: &SiteKey) -> Option<Snapshot> {
+        self.states.lock().expect("not poisoned").get(site).cloned()
+    }
+
+    fn list(&self, tenant: &TenantId) -> Vec<SiteKey> {
+        self.all()
+            .into_iter()
+            .filter(|key| key.tenant == *tenant)
+            .collect()
+    }
+
+    fn all(&self) -> Vec<SiteKey> {
+        self.states
+            .lock()
+            .expect("not poisoned")
+            .keys()
+            .cloned()
+            .collect()
+    }
+
+    fn configure(&self, site: Site) -> PortFuture<'_, Configured> {
+        let key = site.key();
+        let mut states = self.states.lock().expect("not poisoned");
+        if states.contains_key(&key) {
+            drop(states);
+            let event = EventKind::SiteConfigured {
+                site: Box::new(site),
+            };
+            let applied = self.apply(&key, vec![event]);
+            return Box::pin(std::future::ready(applied.map(|()| Configured::Replaced)));
+        }
+        states.insert(key, Arc::new(SiteState::new(site, self.clock())));
+        self.answer(Configured::Created)
+    }
+
+    fn remove(&self, site: &SiteKey) -> PortFuture<'_, ()> {
+        self.states.lock().expect("not poisoned").remove(site);
+        self.answer(())
+    }
+}
+
+fn view(name: &PartnerId, status: &str) -> PartnerView {
+    PartnerView {
+        name: name.clone(),
+        status: status.to_owned(),
+        versions_url: Some("https://csms.example/ocpi/versions".to_owned()),
+        version: Some("2.2.1".to_owned()),
+        parties: vec!["NL*ACM (CPO)".to_owned()],
+        modules: vec!["sessions".to_owned()],
+        health: "current".to_owned(),
+        last_seen_at: Some(now()),
+        registered_at: Some(now()),
+        trust_sync_accept: false,
+        checks: Vec::new(),
+    }
+}
+
+impl Partners for World {
+    fn register(&self, _tenant: &TenantId, wish: Registration) -> PortFuture<'_, Vec<CheckRow>> {
+        self.registered.lock().expect("not poisoned").push(wish);
+        self.answer(self.rows.lock().expect("not poisoned").clone())
+    }
+
+    fn invite(&self, _tenant: &TenantId, name: PartnerId) -> PortFuture<'_, Invitation> {
+        self.answer(Invitation {
+            versions_url: "https://evenload.example/ocpi/versions".to_owned(),
+            token_a: format!("token-for-{name}"),
+        })
+    }
+
+    fn list(&self, _tenant: &TenantId) -> PortFuture<'_, Vec<PartnerView>> {
+        self.answer(vec![view(
+            &PartnerId::new("acme").expect("valid"),
+            "registered",
+        )])
+    }
+
+    /// `acme` is registered, nobody else is known.
+    fn show(&self, partner: &PartnerKey) -> PortFuture<'_, PartnerView> {
+        let found = match partner.partner.as_str() {
+            "acme" => Ok(view(&partner.partner, "registered")),
+            _ => Err(PortError::Unknown(format!("partner {}", partner.partner))),
+        };
+        Box::pin(std::future::ready(found))
+    }
+
+    fn exchanges(&self, _partner: &PartnerKey) -> PortFuture<'_, Vec<Exchange>> {
+        self.answer(vec![Exchange {
+            at: now(),
+            direction: "sent",
+            method: "GET".to_owned(),
+            path: "/ocpi/versions".to_owned(),
+            status: Some(200),
+            ocpi_status: Some(1000),
+            duration_ms: 12,
+            request: None,
+            response: None,
+        }])
+    }
+
+    fn test(&self, _partner: &PartnerKey) -> PortFuture<'_, Vec<CheckRow>> {
+        self.answer(self.rows.lock().expect("not poisoned").clone())
+    }
+
+    fn rotate(&self, _partner: &PartnerKey) -> PortFuture<'_, Vec<CheckRow>> {
+        self.answer(self.rows.lock().expect("not poisoned").clone())
+    }
+
+    fn remove(&self, _partner: &PartnerKey) -> PortFuture<'_, ()> {
+        self.answer(())
+    }
+}
+
+impl Health for World {
+    fn parts(&self, _now: Time) -> Vec<PartHealth> {
+        self.parts.lock().expect("not poisoned").clone()
+    }
+}
+
+/// The administrator's token and some with less.
+#[derive(Debug)]
+struct Book(AdminToken);
+
+impl TokenBook for Book {
+    fn grant(&self, presented: &str, now: Time) -> Option<Grant> {
+        let (scope, sites) = match presented {
+            "reader" => (Scope::Read, None),
+            "aggregator" => (Scope::SignalsWrite, None),
+            "operator" => (Scope::Operate, None),
+            "other-site" => (Scope::Operate, Some("elsewhere")),
+            _ => return self.0.grant(presented, now),
+        };
+        Some(Grant {
+            name: presented.to_owned(),
+            tenant: TenantId::default_tenant(),
+            scopes: BTreeSet::from([scope]),
+            sites: sites.map(|site| BTreeSet::from([SiteId::new(site).expect("valid")])),
+        })
+    }
+}
+
+/// An answer as the client got it.
+#[derive(Clone, Debug)]
+pub(in crate::api) struct Reply {
+    pub(in crate::api) status: StatusCode,
+    pub(in crate::api) headers: BTreeMap<String, String>,
+    pub(in crate::api) text: String,
+}
+
+impl Reply {
+    pub(in crate::api) fn json(&self) -> Value {
+        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("not JSON: {}", self.text))
+    }
+
+    /// The pointers of all faults, in order.
+    pub(in crate::api) fn pointers(&self) -> Vec<String> {
+        let body = self.json();
+        let errors = body["errors"].as_array().cloned().unwrap_or_default();
+        errors
+            .iter()
+            .map(|fault| fault["pointer"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+
+    pub(in crate::api) fn expect(self, status: u16) -> Self {
+        assert_eq!(self.status.as_u16(), status, "{}", self.text);
+        self
+    }
+
+    pub(in crate::api) fn warnings(&self) -> String {
+        self.json()["warnings"].to_string()
+    }
+}
+
+/// A client with a token, and the service it speaks to.
+pub(in crate::api) struct Client {
+    pub(in crate::api) world: Arc<World>,
+    pub(in crate::api) metrics: Arc<Metrics>,
+    clock: Arc<SetClock>,
+    state: web::Data<ApiState>,
+    token: Option<String>,
+}
+
+impl Client {
+    pub(in crate::api) fn new() -> Self {
+        Self::with_rates(Rates::default())
+    }
+
+    pub(in crate::api) fn with_rates(rates: Rates) -> Self {
+        let world = Arc::new(World::default());
+        world.parts.lock().expect("not poisoned").push(PartHealth {
+            name: "store".to_owned(),
+            status: PartStatus::Ok,
+            age_s: Some(0.5),
+            detail: None,
+        });
+        let clock = Arc::new(SetClock(Mutex::new(now())));
+        let metrics = Arc::new(Metrics::new("abc123"));
+        let state = ApiState::new(ApiParts {
+            clock: clock.clone(),
+            sites: world.clone(),
+            directory: world.clone(),
+            partners: world.clone(),
+            health: world.clone(),
+            tokens: Arc::new(Book(AdminToken::new("admin-token"))),
+            metrics: metrics.clone(),
+            policy: Policy::default(),
+            rates,
+        });
+        Self {
+            world,
+            metrics,
+            clock,
+            state: web::Data::new(state),
+            token: Some("admin-token".to_owned()),
+        }
+    }
+
+    /// The same service, another token.
+    pub(in crate::api) fn with_token(&self, token: Option<&str>) -> Self {
+        Self {
+            world: self.world.clone(),
+            metrics: self.metrics.clone(),
+            clock: self.clock.clone(),
+            state: self.state.clone(),
+            token: token.map(str::to_owned),
+        }
+    }
+
+    /// Moves the clock.
+    pub(in crate::api) fn time_is(&self, at: Time) {
+        *self.clock.0.lock().expect("not poisoned") = at;
+        *self.world.at.lock().expect("not poisoned") = Some(at);
+    }
+
+    /// What is believed about the depot.
+    pub(in crate::api) fn state(&self) -> Snapshot {
+        SiteDirectory::snapshot(&*self.world, &depot_key()).expect("the depot is there")
+    }
+
+    /// Something happens at the depot.
+    pub(in crate::api) fn happens(&self, kind: EventKind) {
+        self.world
+            .apply(&depot_key(), vec![kind])
+            .expect("taken in");
+    }
+
+    pub(in crate::api) async fn get(&self, path: &str) -> Reply {
+        self.send(Method::GET, path, &[], None).await
+    }
+
+    pub(in crate::api) async fn delete(&self, path: &str) -> Reply {
+        self.send(Method::DELETE, path, &[], None).await
+    }
+
+    pub(in crate::api) async fn put(&self, path: &str, body: &Value) -> Reply {
+        self.json(Method::PUT, path, body).await
+    }
+
+    pub(in crate::api) async fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.json(Method::PATCH, path, body).await
+    }
+
+    pub(in crate::api) async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.json(Method::POST, path, body).await
+    }
+
+    async fn json(&self, method: Method, path: &str, body: &Value) -> Reply {
+        let kind = ("content-type", "application/json");
+        self.send(method, path, &[kind], Some(body.to_string().into_bytes()))
+            .await
+    }
+
+    pub(in crate::api) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<Vec<u8>>,
+    ) -> Reply {
+        let app = App::new().app_data(self.state.clone()).configure(configure);
+        let service = test::init_service(app).await;
+        let mut request = test::TestRequest::with_uri(path).method(method);
+        if let Some(token) = &self.token {
+            request = request.insert_header(("Authorization", format!("Bearer {token}")));
+        }
+        for (name, value) in headers {
+            request = request.insert_header((*name, *value));
+        }
+        if let Some(body) = body {
+            request = request.set_payload(body);
+        }
+        let answer = test::call_service(&service, request.to_request()).await;
+        let headers = answer
+            .headers()
+            .iter()
+            .map(|(name, value)| {
+                (
+                    name.to_string(),
+                    String::from_utf8_lossy(value.as_bytes()).into_owned(),
+                )
+            })
+            .collect();
+        let status = answer.status();
+        let bytes = test::read_body(answer).await;
+        Reply {
+            status,
+            headers,
+            text: String::from_utf8_lossy(&bytes).into_owned(),
+        }
+    }
+}
+
+fn depot_key() -> SiteKey {
+    SiteKey {
+        tenant: TenantId::default_tenant(),
+        site: SiteId::new("depot").expect("valid"),
+    }
+}
+
+/// A client of a service with the depot: live, its partner current.
+pub(in crate::api) async fn live_depot() -> Client {
+    let client = Client::new();
+    client
+        .put("/api/v1/sites/depot", &depot())
+        .await
+        .expect(201);
+    client.happens(EventKind::ModeSet {
+        mode: Mode::Live,
+        evses: BTreeSet::new(),
+    });
+    client.happens(EventKind::PartnerSeen {
+        partner: PartnerId::new("acme").expect("valid"),
+        health: PartnerHealth::Current,
+    });
+    client
+}
