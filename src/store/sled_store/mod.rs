@@ -347,4 +347,6 @@ pub fn restore(file: &Path, dir: &Path) -> Result<u64, StoreError> {
 }
 
 #[cfg(test)]
+mod damage_tests;
+#[cfg(test)]
 mod tests;
