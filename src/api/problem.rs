@@ -142,6 +142,7 @@ impl From<PortError> for Problem {
     fn from(error: PortError) -> Self {
         match error {
             PortError::Unknown(what) => Self::unknown(what),
+            PortError::Refused(why) => Self::new(StatusCode::CONFLICT).with_detail(why),
             PortError::Overloaded(_) | PortError::Storage(_) | PortError::Stopping => {
                 let mut problem =
                     Self::new(StatusCode::SERVICE_UNAVAILABLE).with_detail(error.to_string());

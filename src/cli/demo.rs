@@ -3,6 +3,12 @@
 use chrono::NaiveDate;
 use clap::Args;
 
+use super::exit::Exit;
+use super::output;
+use crate::config::LogConfig;
+use crate::service::telemetry;
+use crate::sim::demo::{Demo, DemoError, DemoOptions, OwnService};
+
 /// Arguments of `evenload demo`.
 #[derive(Clone, Debug, PartialEq, Args)]
 pub struct DemoArgs {
@@ -15,9 +21,9 @@ pub struct DemoArgs {
     /// The recorded day to replay, e.g. 2019-05-14
     #[arg(long, value_name = "D")]
     pub day: Option<NaiveDate>,
-    /// How many hours of it
-    #[arg(long, value_name = "N", default_value_t = 24, value_parser = clap::value_parser!(u32).range(1..=168))]
-    pub hours: u32,
+    /// How many hours of it; without it until the last car has left
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=168))]
+    pub hours: Option<u32>,
     /// Simulated seconds per second of yours; without it as fast as it goes with `--exit`, else 60
     #[arg(long, value_name = "X", value_parser = speed)]
     pub speed: Option<f64>,
@@ -31,4 +37,84 @@ fn speed(text: &str) -> Result<f64, String> {
     let speed: f64 = text.parse().map_err(|_| wrong())?;
     let allowed = (0.1..=1e6).contains(&speed);
     allowed.then_some(speed).ok_or_else(wrong)
+}
+
+/// Virtual seconds per real second while people watch.
+const WATCHING_SPEED: f64 = 60.0;
+
+impl DemoArgs {
+    /// Plays the day.
+    pub fn run(&self) -> Exit {
+        telemetry::start_log(&LogConfig {
+            level: crate::config::LogLevel::Warn,
+            ..LogConfig::default()
+        });
+        let options = DemoOptions {
+            day: self.day,
+            hours: self.hours,
+            speed: self
+                .speed
+                .unwrap_or(if self.exit { 0.0 } else { WATCHING_SPEED }),
+            ..DemoOptions::default()
+        };
+        match super::runtime() {
+            Ok(runtime) => runtime.block_on(self.play(options)),
+            Err(error) => {
+                output::complain(&format!("the runtime did not start: {error}"));
+                Exit::Internal
+            }
+        }
+    }
+
+    async fn play(&self, options: DemoOptions) -> Exit {
+        let demo = match Demo::new(options) {
+            Ok(demo) => demo,
+            Err(error) => {
+                output::complain(&error.to_string());
+                return match error {
+                    DemoError::EmptyDay(..) | DemoError::NoDay(_) => Exit::Invalid,
+                    _ => Exit::Internal,
+                };
+            }
+        };
+        let service = match OwnService::start(demo.clock(), self.port.unwrap_or(0)).await {
+            Ok(service) => service,
+            Err(error) => {
+                output::complain(&format!("the demo's service did not start: {error}"));
+                return Exit::Internal;
+            }
+        };
+        let played = demo
+            .run(&service, |line| output::line(&line.to_string()))
+            .await;
+        let exit = match played {
+            Ok(report) => {
+                for broken in report.broken_promises() {
+                    output::line(&format!("note: {broken}"));
+                }
+                if self.json {
+                    output::object(&report);
+                }
+                if report.methods.evenload.self_caused > 0 || report.registrations == 0 {
+                    Exit::CheckFailed
+                } else {
+                    Exit::Done
+                }
+            }
+            Err(error) => {
+                output::complain(&format!("the demo stopped: {error}"));
+                Exit::Internal
+            }
+        };
+        if !self.exit && exit == Exit::Done {
+            let address = service.running().address;
+            output::line(&format!(
+                "the service stays up at http://{address} until you press Ctrl-C"
+            ));
+            // Whatever ends the wait ends the demo.
+            let _ = tokio::signal::ctrl_c().await;
+        }
+        service.stop().await;
+        exit
+    }
 }

@@ -31,6 +31,10 @@ struct CommandLine {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the service
+    Serve(serve::ServeArgs),
+    /// Play a recorded day: a simulated CPO over real OCPI, nothing to configure
+    Demo(demo::DemoArgs),
     /// Plan one or more problem files: no service, no store
     Plan(plan::PlanArgs),
     /// Check the configuration and show what is in effect
@@ -45,6 +49,8 @@ enum Command {
 pub fn run() -> Exit {
     match CommandLine::try_parse() {
         Ok(line) => match line.command {
+            Command::Serve(args) => args.run(),
+            Command::Demo(args) => args.run(),
             Command::Plan(args) => args.run(),
             Command::Check(args) => args.run(),
             Command::Health(args) => args.run(),
@@ -60,4 +66,11 @@ pub fn run() -> Exit {
             }
         }
     }
+}
+
+/// The runtime of the commands that need one.
+fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
 }

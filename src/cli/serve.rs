@@ -5,7 +5,11 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::check::refuse;
+use super::exit::Exit;
+use super::output;
 use crate::config::{Config, ConfigError, Flag, Loaded};
+use crate::service::{self, Base, Running, StartError, telemetry};
 
 /// Arguments of `evenload serve`.
 #[derive(Debug, Args)]
@@ -28,6 +32,25 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
+    /// Runs the service until it is told to stop.
+    pub fn run(&self) -> Exit {
+        let loaded = match self.load() {
+            Ok(loaded) => loaded,
+            Err(error) => return refuse(&error, false),
+        };
+        telemetry::start_log(&loaded.config.log);
+        for warning in &loaded.warnings {
+            tracing::warn!(key = warning.key, "{}", warning.detail);
+        }
+        match super::runtime() {
+            Ok(runtime) => runtime.block_on(serve(loaded.config)),
+            Err(error) => {
+                output::complain(&format!("the runtime did not start: {error}"));
+                Exit::Internal
+            }
+        }
+    }
+
     /// The configuration: file, environment, and these flags on top.
     pub fn load(&self) -> Result<Loaded, ConfigError> {
         let flag = |name, key, value: Option<String>| value.map(|value| Flag { name, key, value });
@@ -42,5 +65,72 @@ impl ServeArgs {
             flag("--log-format", "log.format", self.log_format.clone()),
         ];
         Config::load_here(self.config.as_deref(), flags.into_iter().flatten())
+    }
+}
+
+async fn serve(config: Config) -> Exit {
+    let started = match Base::of(&config) {
+        Ok(base) => service::start(config, base).await,
+        Err(error) => Err(error),
+    };
+    match started {
+        Ok(running) => {
+            welcome(&running);
+            told_to_stop().await;
+            running.stop().await;
+            Exit::Done
+        }
+        Err(error) => {
+            output::complain(&format!("evenload did not start: {error}"));
+            match error {
+                StartError::Listen { .. } | StartError::Tls(_) | StartError::Key(_) => {
+                    Exit::Invalid
+                }
+                _ => Exit::Internal,
+            }
+        }
+    }
+}
+
+/// What a person needs to go on.
+fn welcome(running: &Running) {
+    output::line(&format!("evenload is ready at http://{}", running.address));
+    output::line(&format!(
+        "  versions URL for OCPI partners  {}/ocpi/versions",
+        running.public_url
+    ));
+    if let Some(token) = &running.new_admin_token {
+        output::line(&format!(
+            "  admin token (shown this once)   {}",
+            token.expose()
+        ));
+    }
+    if running.registry().keys().is_empty() {
+        output::line("  no site yet: PUT /api/v1/sites/NAME, see the README");
+    }
+}
+
+/// Waits for an interrupt or a termination signal.
+async fn told_to_stop() {
+    let interrupt = tokio::signal::ctrl_c();
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! {
+                    _ = interrupt => {}
+                    _ = terminate.recv() => {}
+                }
+            }
+            Err(error) => {
+                tracing::warn!(%error, "cannot listen for SIGTERM; only an interrupt stops us");
+                let _ = interrupt.await;
+            }
+        }
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = interrupt.await;
     }
 }

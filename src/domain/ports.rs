@@ -24,6 +24,9 @@ pub enum PortError {
     /// The queue before it is full: try again later.
     #[error("{0} is overloaded; try again later")]
     Overloaded(String),
+    /// It was understood and is not possible.
+    #[error("{0}")]
+    Refused(String),
     /// It could not be made durable.
     #[error("storing failed: {0}")]
     Storage(String),

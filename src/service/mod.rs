@@ -2,13 +2,18 @@
 
 pub mod activity;
 pub mod clock;
-pub mod metrics;
+pub mod directory;
 pub mod outlet;
+mod run;
 pub mod site_actor;
 pub mod site_core;
 pub mod sites;
 pub mod telemetry;
+pub mod tls;
+pub mod tokens;
 pub mod vault;
 
 #[cfg(test)]
 mod tests;
+
+pub use run::{Base, Running, StartError, start};

@@ -9,14 +9,15 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::activity::{Activity, Busy};
-use super::metrics::Metrics;
 use super::site_actor::Outlet;
+use crate::api::metrics::Metrics;
 use crate::dispatch::pacing::{Outbox, Outcome, Parcel};
 use crate::domain::command::{Action, Answer, Command, Refusal};
 use crate::domain::event::EventKind;
 use crate::domain::evse::EvseSource;
 use crate::domain::id::{EvseId, PartnerKey, SiteKey};
 use crate::domain::ports::{Clock, Sites};
+use crate::ocpi::Edge;
 use crate::state::Snapshot;
 
 /// A future that gives a value, boxed.
@@ -33,13 +34,46 @@ pub trait Sender: Send + Sync + 'static {
     ) -> Sending<'a>;
 }
 
+/// Sends to partners over OCPI. The edge needs the sites, and the sites need a way out: so the edge
+/// is put in once both exist.
+#[derive(Debug, Default)]
+pub struct OcpiSender {
+    edge: OnceLock<Edge>,
+}
+
+impl OcpiSender {
+    /// Sends through this edge from now on.
+    pub fn through(&self, edge: Edge) {
+        // Set once by `run`; a second time changes nothing.
+        let _ = self.edge.set(edge);
+    }
+}
+
+impl Sender for OcpiSender {
+    fn send<'a>(
+        &'a self,
+        site: &'a SiteKey,
+        source: &'a EvseSource,
+        command: &'a Command,
+    ) -> Sending<'a> {
+        Box::pin(async move {
+            match self.edge.get() {
+                Some(edge) => edge.send(site, source, command).await,
+                None => Answer::NotSent {
+                    detail: "the service is still starting".into(),
+                },
+            }
+        })
+    }
+}
+
 /// Hands commands to the outbox of the partner that holds the EVSE.
 pub struct Outlets {
     sender: Arc<dyn Sender>,
     sites: OnceLock<Arc<dyn Sites>>,
     clock: Arc<dyn Clock>,
     activity: Activity,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     stop: watch::Receiver<bool>,
     partners: Mutex<BTreeMap<PartnerKey, mpsc::UnboundedSender<Addressed>>>,
 }
@@ -63,7 +97,7 @@ impl Outlets {
         sender: Arc<dyn Sender>,
         clock: Arc<dyn Clock>,
         activity: Activity,
-        metrics: Metrics,
+        metrics: Arc<Metrics>,
         stop: watch::Receiver<bool>,
     ) -> Self {
         Self {
@@ -170,7 +204,7 @@ struct PartnerTask {
     sites: Arc<dyn Sites>,
     clock: Arc<dyn Clock>,
     activity: Activity,
-    metrics: Metrics,
+    metrics: Arc<Metrics>,
     stop: watch::Receiver<bool>,
 }
 
@@ -241,11 +275,22 @@ impl PartnerTask {
                 Answer::NotSent { .. } | Answer::Unknown { .. } => Outcome::Failed,
                 _ => Outcome::Fine,
             };
-            metrics.pushed(&partner.partner, &answer);
+            metrics.profile_pushed(&partner.partner, result_name(&answer));
             report(&*sites, &site, &command, answer).await;
             drop(busy);
             (site, evse, outcome)
         });
+    }
+}
+
+/// What became of a request, as the metrics name it.
+fn result_name(answer: &Answer) -> &'static str {
+    match answer {
+        Answer::NotSent { .. } => "not_sent",
+        Answer::Accepted { .. } => "accepted",
+        Answer::Applied { .. } => "applied",
+        Answer::Refused { .. } => "refused",
+        Answer::Unknown { .. } => "unknown",
     }
 }
 

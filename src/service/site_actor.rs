@@ -13,12 +13,13 @@ use tracing::{Instrument, debug, error, info, warn};
 
 use super::activity::{Activity, Busy};
 use super::clock::Stopwatch;
-use super::metrics::Metrics;
 use super::site_core::SiteCore;
+use super::sites::StoreHealth;
+use crate::api::metrics::Metrics;
 use crate::domain::command::{Answer, Command};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::id::SiteKey;
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Plan, PlanOrigin};
 use crate::domain::ports::{Clock, PortError, RecordWrite};
 use crate::domain::time::Time;
 use crate::planner;
@@ -74,7 +75,9 @@ pub struct SiteActor {
     /// Work under way.
     pub activity: Activity,
     /// What is counted.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
+    /// Whether the store takes what is written.
+    pub store_health: Arc<StoreHealth>,
     /// Becomes true when the service stops.
     pub stop: watch::Receiver<bool>,
 }
@@ -165,12 +168,16 @@ impl SiteActor {
         if unsaved.events.is_empty() && unsaved.records.is_empty() {
             return Ok(());
         }
-        self.journal
+        let saved = self
+            .journal
             .append(&self.key, &unsaved.events, unsaved.records.clone())
             .await
             .inspect_err(|error| {
                 error!(%error, unsaved = unsaved.events.len(), "events could not be stored; nothing is sent until they are");
-            })?;
+            });
+        self.store_health
+            .note(saved.as_ref().err().map(ToString::to_string));
+        saved?;
         let last = unsaved.events.last().map_or(0, |event| event.seq);
         *unsaved = Unsaved {
             since_snapshot: unsaved.since_snapshot + len(&unsaved.events),
@@ -239,11 +246,12 @@ impl SiteActor {
                 // The planner has its own fallbacks; that it panicked is our bug. What is
                 // installed goes on, and the next slot border tries again.
                 error!(%error, "planning failed; the last plan goes on");
-                self.metrics.plan_failed();
+                self.metrics.solved("failed", 0.0);
                 return;
             }
         };
-        self.metrics.planned(&self.key, &plan, took);
+        self.metrics
+            .solved(origin_name(plan.origin), took.as_secs_f64());
         info!(plan.id = %plan.id, origin = ?plan.origin, evses = plan.evses.len(), solve_ms = took.as_millis(), "plan made");
         unsaved.events.push(self.core.accept(
             EventKind::PlanStored {
@@ -261,6 +269,16 @@ fn answer(submissions: Vec<Submission>, saved: &Result<(), PortError>) {
             // Who does not wait any more does not need the answer.
             let _ = reply.send(saved.clone());
         }
+    }
+}
+
+/// How a plan came about, as the metrics name it.
+fn origin_name(origin: PlanOrigin) -> &'static str {
+    match origin {
+        PlanOrigin::Optimal => "optimal",
+        PlanOrigin::TimeLimit => "time_limit",
+        PlanOrigin::Clipped => "clipped",
+        PlanOrigin::ProportionalShare => "proportional_share",
     }
 }
 

@@ -9,9 +9,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tracing::info;
 
 use super::activity::Activity;
-use super::metrics::Metrics;
 use super::site_actor::{INBOX, Outlet, SiteActor, Submission};
 use super::site_core::SiteCore;
+use crate::api::metrics::Metrics;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::evse::EvseSource;
 use crate::domain::id::{EvseId, PartnerKey, SiteKey, TenantId};
@@ -60,7 +60,7 @@ pub struct Common {
     /// Work under way.
     pub activity: Activity,
     /// What is counted.
-    pub metrics: Metrics,
+    pub metrics: Arc<Metrics>,
     /// Becomes true when the service stops.
     pub stop: watch::Receiver<bool>,
 }
@@ -79,7 +79,32 @@ pub struct Registry {
     common: Common,
     running: Arc<RwLock<BTreeMap<SiteKey, Handle>>>,
     places: Arc<RwLock<Places>>,
+    store_health: Arc<StoreHealth>,
     tasks: Arc<std::sync::Mutex<tokio::task::JoinSet<()>>>,
+}
+
+/// Whether the store takes what is written.
+#[derive(Debug, Default)]
+pub struct StoreHealth {
+    last_error: std::sync::Mutex<Option<String>>,
+}
+
+impl StoreHealth {
+    /// A write succeeded (`None`) or failed.
+    pub(super) fn note(&self, error: Option<String>) {
+        *self
+            .last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
+    /// Why the newest write failed, if it did.
+    pub fn last_error(&self) -> Option<String> {
+        self.last_error
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
 }
 
 /// Which EVSE of which site is reached where.
@@ -100,6 +125,7 @@ impl Registry {
             common,
             running: Arc::default(),
             places: Arc::default(),
+            store_health: Arc::default(),
             tasks: Arc::default(),
         }
     }
@@ -202,6 +228,7 @@ impl Registry {
             clock: self.common.clock.clone(),
             activity: self.common.activity.clone(),
             metrics: self.common.metrics.clone(),
+            store_health: self.store_health.clone(),
             stop: self.common.stop.clone(),
         };
         let handle = Handle { inbox, state };
@@ -222,6 +249,11 @@ impl Registry {
             .unwrap_or_else(PoisonError::into_inner)
             .get(key)
             .cloned()
+    }
+
+    /// Whether the store takes what is written.
+    pub fn store_health(&self) -> Arc<StoreHealth> {
+        self.store_health.clone()
     }
 
     /// All sites.

@@ -7,9 +7,9 @@ use tokio::sync::watch;
 
 use super::activity::Activity;
 use super::clock::SystemClock;
-use super::metrics::Metrics;
 use super::site_actor::Outlet;
 use super::sites::{Common, Registry};
+use crate::api::metrics::Metrics;
 use crate::domain::command::{Action, Answer, Command, Evidence};
 use crate::domain::event::{EventKind, PartnerHealth};
 use crate::domain::id::SiteKey;
@@ -54,7 +54,7 @@ impl Rig {
             outlet: outlet.clone(),
             policy: Policy::default(),
             activity: activity.clone(),
-            metrics: Metrics::default(),
+            metrics: Arc::new(Metrics::new("test")),
             stop: stopped,
         });
         Self {

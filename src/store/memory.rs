@@ -192,16 +192,6 @@ impl Store for MemoryStore {
         self.flush()
     }
 
-    fn accepts_writes(&self) -> Result<(), StoreError> {
-        let medium = self.ledger.medium();
-        let disk = medium.alive("commit")?;
-        match (&disk.flush_fault, disk.fail_all_writes) {
-            (Some(fault), _) => Err(fault.clone()),
-            (None, Some(fault)) => Err(medium.fault(fault)),
-            (None, None) => Ok(()),
-        }
-    }
-
     async fn close(&self) -> Result<(), StoreError> {
         self.flush()?;
         self.ledger.medium().lock().life += 1;
@@ -437,9 +427,7 @@ mod tests {
             assert!(!has(&store, "t/second"));
             ready(store.commit(put("t/third", Flush::Control))).unwrap();
         }
-        assert!(store.accepts_writes().is_ok());
         store.fail_all_writes(Some(WriteFault::Full));
-        assert!(store.accepts_writes().is_err());
         assert!(ready(store.commit(put("t/x", Flush::State))).is_err());
         assert!(has(&store, "t/third"));
         store.fail_all_writes(None);
@@ -479,18 +467,6 @@ mod tests {
             bit += 1;
         }
         assert!(bit > 8 * 13, "every bit of header and value was tried");
-        let store = fresh();
-        let old = store.ledger.medium().lock().now[&b"t/a"[..]].clone();
-        ready(store.commit(Batch::new().put("t/a", "2"))).unwrap();
-        store
-            .ledger
-            .medium()
-            .lock()
-            .now
-            .insert(b"t/a".to_vec(), old);
-        store.crash();
-        let refused = store.reopen().unwrap_err().to_string();
-        assert!(refused.contains("older state"), "{refused}");
         for key in ["t/b", "store/head"] {
             let store = fresh();
             assert!(store.lose_record(key));

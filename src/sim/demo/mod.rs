@@ -7,6 +7,7 @@
 //! Virtual time moves from event to event, and only when no message is under way: the sockets are
 //! real, the schedule is not waited for.
 
+mod own;
 mod play;
 mod report;
 mod rest;
@@ -29,6 +30,7 @@ use super::world::{Depot, Grid};
 use crate::domain::quantity::Power;
 use crate::domain::time::Time;
 
+pub use own::OwnService;
 pub use report::{DemoReport, Methods};
 
 /// Days of recorded sessions that the CPO serves as history.
@@ -59,7 +61,7 @@ impl Default for DemoOptions {
             day: None,
             hours: None,
             speed: 0.0,
-            limit: Power::from_watts(150_000),
+            limit: Power::from_watts(140_000),
             preferences: PreferencesBy::SessionField,
             faults: Faults::default(),
             settle_limit: Duration::from_secs(30),

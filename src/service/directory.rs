@@ -1,0 +1,307 @@
+//! What the API sees of the service: sites, partners, health.
+
+use std::sync::Arc;
+
+use super::activity::Activity;
+use super::sites::Registry;
+use crate::api::ports::{
+    CheckRow, Configured, Exchange, Health, Invitation, PartHealth, PartStatus, PartnerView,
+    Partners, Registration, SiteDirectory,
+};
+use crate::domain::id::{PartnerId, PartnerKey, SiteKey, TenantId};
+use crate::domain::ports::{PortError, PortFuture};
+use crate::domain::site::Site;
+use crate::domain::time::Time;
+use crate::ocpi::exchange::{Direction, LoggedExchange};
+use crate::ocpi::{self, CheckStatus, Edge, EdgeError};
+use crate::state::Snapshot;
+
+/// The sites as the API sees them.
+#[derive(Debug)]
+pub struct Directory {
+    registry: Registry,
+    edge: Edge,
+}
+
+impl Directory {
+    /// The sites of a registry; sessions a partner told us before are given to a new site.
+    pub fn new(registry: Registry, edge: Edge) -> Self {
+        Self { registry, edge }
+    }
+}
+
+impl SiteDirectory for Directory {
+    fn snapshot(&self, site: &SiteKey) -> Option<Snapshot> {
+        self.registry.snapshot(site)
+    }
+
+    fn list(&self, tenant: &TenantId) -> Vec<SiteKey> {
+        self.registry
+            .keys()
+            .into_iter()
+            .filter(|key| key.tenant == *tenant)
+            .collect()
+    }
+
+    fn all(&self) -> Vec<SiteKey> {
+        self.registry.keys()
+    }
+
+    fn configure(&self, site: Site) -> PortFuture<'_, Configured> {
+        Box::pin(async move {
+            let key = site.key();
+            let new = self.registry.configure(site).await?;
+            if let Err(error) = self.edge.seed(&key).await {
+                tracing::warn!(site.id = %key, %error, "stored sessions were not given to the site");
+            }
+            Ok(if new {
+                Configured::Created
+            } else {
+                Configured::Replaced
+            })
+        })
+    }
+
+    fn remove(&self, site: &SiteKey) -> PortFuture<'_, ()> {
+        let site = site.clone();
+        Box::pin(async move {
+            let removed = self.registry.remove(&site).await?;
+            removed
+                .then_some(())
+                .ok_or_else(|| PortError::Unknown(format!("site {site}")))
+        })
+    }
+}
+
+/// The partners as the API sees them.
+#[derive(Debug)]
+pub struct PartnerDesk {
+    edge: Edge,
+    activity: Activity,
+}
+
+impl PartnerDesk {
+    /// The partners of an edge.
+    pub fn new(edge: Edge, activity: Activity) -> Self {
+        Self { edge, activity }
+    }
+
+    fn known(&self, partner: &PartnerKey) -> Result<ocpi::PartnerView, PortError> {
+        self.edge.show(&partner.partner).map_err(port_error)
+    }
+}
+
+fn port_error(error: EdgeError) -> PortError {
+    match error {
+        EdgeError::UnknownPartner(name) => PortError::Unknown(format!("partner {name}")),
+        EdgeError::Port(error) => error,
+        EdgeError::TooMany => PortError::Overloaded("the list of partners".into()),
+        other => PortError::Refused(other.to_string()),
+    }
+}
+
+fn rows(rows: Vec<ocpi::CheckRow>) -> Vec<CheckRow> {
+    rows.into_iter()
+        .map(|row| CheckRow {
+            ok: row.status != CheckStatus::Failed,
+            name: row.step,
+            detail: row.detail,
+        })
+        .collect()
+}
+
+fn view(partner: ocpi::PartnerView) -> PartnerView {
+    let health = &partner.health;
+    let is_current = health.failures_in_row == 0
+        && (health.last_ok_at.is_some() || health.last_heard_at.is_some());
+    PartnerView {
+        status: format!("{:?}", partner.handshake).to_lowercase(),
+        health: if is_current { "current" } else { "stale" }.into(),
+        last_seen_at: health.last_ok_at.max(health.last_heard_at),
+        name: partner.name,
+        versions_url: partner.versions_url,
+        version: partner.version,
+        parties: partner.parties,
+        modules: partner.endpoints,
+        registered_at: partner.registered_at,
+        trust_sync_accept: partner.trust_sync_accept,
+        checks: rows(partner.checks),
+    }
+}
+
+fn exchange(logged: LoggedExchange) -> Exchange {
+    let LoggedExchange {
+        at,
+        direction,
+        duration_ms,
+        exchange,
+    } = logged;
+    let ocpi_status = exchange
+        .response
+        .body
+        .as_deref()
+        .and_then(|body| serde_json::from_str::<serde_json::Value>(body).ok())
+        .and_then(|body| u16::try_from(body.get("status_code")?.as_u64()?).ok());
+    Exchange {
+        at,
+        direction: match direction {
+            Direction::Inbound => "received",
+            Direction::Outbound => "sent",
+        },
+        method: exchange.method,
+        path: exchange.url,
+        status: exchange.status,
+        ocpi_status,
+        duration_ms: u64::try_from(duration_ms).unwrap_or(0),
+        request: exchange.request.body,
+        response: exchange.response.body,
+    }
+}
+
+impl Partners for PartnerDesk {
+    fn register(&self, _tenant: &TenantId, wish: Registration) -> PortFuture<'_, Vec<CheckRow>> {
+        let busy = self.activity.begin();
+        Box::pin(async move {
+            let Registration {
+                name,
+                versions_url,
+                token_a,
+            } = wish;
+            let found = self
+                .edge
+                .register(&name, &versions_url, token_a.reveal())
+                .await;
+            drop(busy);
+            found.map(rows).map_err(port_error)
+        })
+    }
+
+    fn invite(&self, _tenant: &TenantId, name: PartnerId) -> PortFuture<'_, Invitation> {
+        Box::pin(async move {
+            let invitation = self.edge.invite(&name).await.map_err(port_error)?;
+            Ok(Invitation {
+                versions_url: invitation.versions_url,
+                token_a: invitation.token_a.reveal().to_owned(),
+            })
+        })
+    }
+
+    fn list(&self, _tenant: &TenantId) -> PortFuture<'_, Vec<PartnerView>> {
+        let partners = self.edge.list().into_iter().map(view).collect();
+        Box::pin(std::future::ready(Ok(partners)))
+    }
+
+    fn show(&self, partner: &PartnerKey) -> PortFuture<'_, PartnerView> {
+        Box::pin(std::future::ready(self.known(partner).map(view)))
+    }
+
+    fn exchanges(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<Exchange>> {
+        let found = self.edge.exchanges(&partner.partner).map_err(port_error);
+        let found = found.map(|all| all.into_iter().map(exchange).collect());
+        Box::pin(std::future::ready(found))
+    }
+
+    fn test(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<CheckRow>> {
+        let name = partner.partner.clone();
+        Box::pin(async move { self.edge.test(&name).await.map(rows).map_err(port_error) })
+    }
+
+    fn rotate(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<CheckRow>> {
+        let name = partner.partner.clone();
+        Box::pin(async move { self.edge.rotate(&name).await.map(rows).map_err(port_error) })
+    }
+
+    fn remove(&self, partner: &PartnerKey) -> PortFuture<'_, ()> {
+        let name = partner.partner.clone();
+        Box::pin(async move {
+            self.edge
+                .remove(&name)
+                .await
+                .map(|_| ())
+                .map_err(port_error)
+        })
+    }
+}
+
+/// How the parts of the service are.
+#[derive(Debug)]
+pub struct Vitals {
+    registry: Registry,
+    edge: Edge,
+    failing: Arc<super::sites::StoreHealth>,
+}
+
+impl Vitals {
+    /// The parts of this service.
+    pub fn new(registry: Registry, edge: Edge) -> Self {
+        let failing = registry.store_health();
+        Self {
+            registry,
+            edge,
+            failing,
+        }
+    }
+}
+
+impl Health for Vitals {
+    fn parts(&self, now: Time) -> Vec<PartHealth> {
+        let part = |name: &str, status, age_s, detail| PartHealth {
+            name: name.into(),
+            status,
+            age_s,
+            detail,
+        };
+        let store = match self.failing.last_error() {
+            None => part("store", PartStatus::Ok, None, None),
+            Some(error) => part("store", PartStatus::Failed, None, Some(error)),
+        };
+        let snapshots: Vec<Snapshot> = self
+            .registry
+            .keys()
+            .iter()
+            .filter_map(|key| self.registry.snapshot(key))
+            .collect();
+        let running = |state: &&Snapshot| state.evses.values().any(|evse| !evse.is_free());
+        let oldest = snapshots
+            .iter()
+            .filter(running)
+            .map(|state| {
+                state
+                    .plan
+                    .as_ref()
+                    .map_or(now - state.updated_at, |p| now - p.made_at)
+            })
+            .max();
+        let age_s = oldest
+            .and_then(|age| age.to_std().ok())
+            .map(|age| age.as_secs_f64());
+        let planner_status = if age_s.is_some_and(|age| age > 3600.0) {
+            PartStatus::Degraded
+        } else {
+            PartStatus::Ok
+        };
+        let sites = format!("{} sites", snapshots.len());
+        let partners = self.edge.list();
+        let failing: Vec<String> = partners
+            .iter()
+            .filter(|partner| partner.health.failures_in_row > 0)
+            .map(|partner| partner.name.to_string())
+            .collect();
+        let ocpi = if failing.is_empty() {
+            part(
+                "ocpi",
+                PartStatus::Ok,
+                None,
+                Some(format!("{} partners", partners.len())),
+            )
+        } else {
+            let detail = format!("no answer from {}", failing.join(", "));
+            part("ocpi", PartStatus::Degraded, None, Some(detail))
+        };
+        vec![
+            store,
+            part("planner", planner_status, age_s, Some(sites)),
+            ocpi,
+        ]
+    }
+}

@@ -1,0 +1,261 @@
+//! The service put together: store, vault, sites, partners, HTTP; started and stopped as one.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web::Data;
+use actix_web::{App, HttpServer};
+use thiserror::Error;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tracing::{info, warn};
+
+use super::activity::Activity;
+use super::clock::SystemClock;
+use super::directory::{Directory, PartnerDesk, Vitals};
+use super::outlet::{OcpiSender, Outlets};
+use super::sites::{Common, LoadError, Registry};
+use super::tls;
+use super::tokens::{AdminToken, TokenError};
+use super::vault::{self, KeyVault, VaultError};
+use crate::api::{self, ApiParts, ApiState, Rates};
+use crate::config::Config;
+use crate::domain::id::TenantId;
+use crate::domain::ports::{Clock, Ports, Sites};
+use crate::ocpi::{self, Edge, EdgeError, Settings};
+use crate::store::journal::Journal;
+use crate::store::records::StoreRecords;
+use crate::store::sled_store::{SledOptions, SledStore};
+use crate::store::{Store, StoreError};
+
+/// How long a stop may take before connections are cut.
+const STOP_BUDGET: Duration = Duration::from_secs(8);
+
+/// Threads that answer HTTP; planning has its own.
+const HTTP_WORKERS: usize = 2;
+
+/// Why the service did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    /// The port could not be opened.
+    #[error("cannot listen on {address}: {source}; is another service there, or choose --listen")]
+    Listen {
+        /// Where.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The store could not be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The key that seals secrets could not be read.
+    #[error(transparent)]
+    Key(#[from] VaultError),
+    /// The sites could not be restored.
+    #[error(transparent)]
+    Sites(#[from] LoadError),
+    /// The partners could not be restored.
+    #[error(transparent)]
+    Partners(#[from] EdgeError),
+    /// The admin token could not be restored.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// Certificate or key are not usable.
+    #[error(transparent)]
+    Tls(#[from] tls::TlsError),
+}
+
+/// A running service.
+pub struct Running {
+    /// Where it listens.
+    pub address: SocketAddr,
+    /// Its address as partners see it.
+    pub public_url: String,
+    /// The admin token, if it was made at this start: shown once.
+    pub new_admin_token: Option<vault::Secret>,
+    /// Work under way: for simulated clocks.
+    pub activity: Activity,
+    registry: Registry,
+    store: Arc<dyn Store>,
+    stop: watch::Sender<bool>,
+    server: actix_web::dev::ServerHandle,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running")
+            .field("address", &self.address)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Running {
+    /// The sites that run here.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// Stops: no new work, what is accepted is finished and flushed, connections are closed.
+    pub async fn stop(self) {
+        info!("stopping");
+        // Nobody listening means everything has stopped already.
+        let _ = self.stop.send(true);
+        if tokio::time::timeout(STOP_BUDGET, self.server.stop(true))
+            .await
+            .is_err()
+        {
+            self.server.stop(false).await;
+        }
+        for task in self.tasks {
+            task.abort();
+        }
+        if tokio::time::timeout(STOP_BUDGET, self.registry.join())
+            .await
+            .is_err()
+        {
+            warn!("a site did not stop in time");
+        }
+        if let Err(error) = self.store.close().await {
+            warn!(%error, "the store did not close cleanly");
+        }
+        info!("stopped");
+    }
+}
+
+/// What a service runs on; the simulator brings its own.
+#[derive(Clone, Debug)]
+pub struct Base {
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// The store.
+    pub store: Arc<dyn Store>,
+}
+
+impl Base {
+    /// The machine's clock and the store in the configured folder.
+    pub fn of(config: &Config) -> Result<Self, StartError> {
+        let store = SledStore::open(&config.data.dir, SledOptions::default())?;
+        Ok(Self {
+            clock: Arc::new(SystemClock),
+            store: Arc::new(store),
+        })
+    }
+}
+
+/// Starts the service: the port is opened first, so that nothing else is touched if it is taken;
+/// then everything is restored from the store; then requests are answered.
+pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
+    let address = config.server.listen;
+    let failed = |source| StartError::Listen { address, source };
+    let listener = TcpListener::bind(address).map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
+    let public_url = config.server.base_url(bound, tls.is_some());
+    let Base { clock, store } = base;
+    let tenant = TenantId::default_tenant();
+    let (stop, stopped) = watch::channel(false);
+    let activity = Activity::default();
+    let metrics = Arc::new(api::metrics::Metrics::new(
+        option_env!("EVENLOAD_COMMIT").unwrap_or("unknown"),
+    ));
+    let key = vault::load_or_create_key(&config.data.dir)?;
+    let records = Arc::new(StoreRecords::new(store.clone()));
+    let tokens = AdminToken::load(&*records, config.api.admin_token.as_ref()).await?;
+
+    let sender = Arc::new(OcpiSender::default());
+    let outlets = Arc::new(Outlets::new(
+        sender.clone(),
+        clock.clone(),
+        activity.clone(),
+        metrics.clone(),
+        stopped.clone(),
+    ));
+    let registry = Registry::new(Common {
+        clock: clock.clone(),
+        journal: Journal::new(store.clone()),
+        outlet: outlets.clone(),
+        policy: config.planner.clone(),
+        activity: activity.clone(),
+        metrics: metrics.clone(),
+        stop: stopped.clone(),
+    });
+    let sites: Arc<dyn Sites> = Arc::new(registry.clone());
+    outlets.answer_to(sites.clone());
+    let ports = Ports {
+        clock: clock.clone(),
+        records,
+        sites: sites.clone(),
+        vault: Arc::new(KeyVault::new(&key)),
+    };
+    let edge = Edge::open(ports, settings(&config, &public_url), tenant).await?;
+    sender.through(edge.clone());
+    let restored = registry.load().await?;
+    info!(sites = restored, "restored");
+
+    let state = Data::new(ApiState::new(ApiParts {
+        clock: clock.clone(),
+        sites,
+        directory: Arc::new(Directory::new(registry.clone(), edge.clone())),
+        partners: Arc::new(PartnerDesk::new(edge.clone(), activity.clone())),
+        health: Arc::new(Vitals::new(registry.clone(), edge.clone())),
+        tokens: Arc::new(tokens.book),
+        metrics,
+        policy: config.planner.clone(),
+        rates: Rates::default(),
+    }));
+    let ocpi_edge = Data::new(edge.clone());
+    let server = HttpServer::new(move || {
+        App::new()
+            .app_data(state.clone())
+            .app_data(ocpi_edge.clone())
+            .configure(ocpi::configure)
+            .configure(api::configure)
+    })
+    .workers(HTTP_WORKERS)
+    .shutdown_timeout(5)
+    .client_request_timeout(Duration::from_secs(10))
+    .disable_signals();
+    let server = match tls {
+        Some(tls) => server.listen_rustls_0_23(listener, tls).map_err(failed)?,
+        None => server.listen(listener).map_err(failed)?,
+    }
+    .run();
+    let handle = server.handle();
+    let serving = tokio::spawn(async move {
+        if let Err(error) = server.await {
+            tracing::error!(%error, "the HTTP server ended");
+        }
+    });
+    let pulling = tokio::spawn(async move { edge.run().await });
+    info!(%public_url, listen = %bound, "ready");
+    Ok(Running {
+        address: bound,
+        public_url,
+        new_admin_token: tokens.made,
+        activity,
+        registry,
+        store,
+        stop,
+        server: handle,
+        tasks: vec![serving, pulling],
+    })
+}
+
+/// What the OCPI edge needs of the configuration.
+fn settings(config: &Config, public_url: &str) -> Settings {
+    let ocpi = &config.ocpi;
+    Settings {
+        country_code: ocpi.country_code.clone(),
+        party_id: ocpi.party_id.clone(),
+        business_name: ocpi.business_name.clone(),
+        website: ocpi.business_website.clone(),
+        allow_insecure: ocpi.allow_insecure,
+        request_timeout: Duration::from_secs(u64::from(ocpi.request_timeout_s)),
+        pull_interval: chrono::TimeDelta::seconds(i64::from(ocpi.pull_interval_s)),
+        ..Settings::new(public_url)
+    }
+}

@@ -1,0 +1,76 @@
+//! The real service in this process, run on the demo's clock.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::ServiceUnderTest;
+use crate::config::{Config, Secret};
+use crate::domain::ports::Clock;
+use crate::service::vault::new_token;
+use crate::service::{Base, Running, StartError, start};
+use crate::sim::clock::VirtualClock;
+
+/// The service as the demo runs it: a folder of its own that is removed afterwards, loopback only.
+#[derive(Debug)]
+pub struct OwnService {
+    running: Running,
+    token: String,
+    folder: PathBuf,
+}
+
+impl OwnService {
+    /// Starts it on a clock; `port` 0 = any free one.
+    pub async fn start(clock: VirtualClock, port: u16) -> Result<Self, StartError> {
+        let token = new_token().expose().to_owned();
+        let folder = std::env::temp_dir().join(format!("evenload-demo-{}", std::process::id()));
+        let mut config = Config::default();
+        config.server.listen.set_port(port);
+        config.data.dir.clone_from(&folder);
+        config.ocpi.allow_insecure = true;
+        config.api.admin_token = Some(Secret::new(token.clone()));
+        let base = Base {
+            clock: Arc::new(clock) as Arc<dyn Clock>,
+            ..Base::of(&config)?
+        };
+        let running = start(config, base).await?;
+        Ok(Self {
+            running,
+            token,
+            folder,
+        })
+    }
+
+    /// The service itself.
+    pub fn running(&self) -> &Running {
+        &self.running
+    }
+
+    /// Stops it and removes its folder.
+    pub async fn stop(self) {
+        self.running.stop().await;
+        if let Err(error) = std::fs::remove_dir_all(&self.folder) {
+            tracing::debug!(%error, "the demo's folder stays");
+        }
+    }
+}
+
+#[async_trait]
+impl ServiceUnderTest for OwnService {
+    fn base_url(&self) -> String {
+        format!("http://{}", self.running.address)
+    }
+
+    fn admin_token(&self) -> String {
+        self.token.clone()
+    }
+
+    async fn is_idle(&self) -> bool {
+        self.running.activity.is_idle()
+    }
+
+    fn begun(&self) -> u64 {
+        self.running.activity.begun()
+    }
+}
