@@ -11,16 +11,31 @@ use crate::model::{Model, UNLIMITED_MW};
 use crate::report::Draft;
 use crate::room::Room;
 use crate::storage::{Owner, Storage};
-use crate::{UsedBackend, marginal, phases, steps};
+use crate::{DemandCharge, UsedBackend, marginal, peak, phases, steps};
 
-/// True when the flow method alone is not exact.
-pub(crate) fn is_coupled(model: &Model<'_>) -> bool {
-    let problem = model.problem;
-    !problem.batteries.is_empty()
-        || model.sessions.iter().any(|it| it.stores)
-        || has_worthwhile_room(model)
-        || has_demand_charge(model)
-        || phases::couple(model)
+/// What keeps the flow method alone from being exact.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Coupling {
+    /// Nothing: the flow method is exact.
+    None,
+    /// The demand charge only: exact once the peak is known.
+    Peak(DemandCharge),
+    /// Something only the linear program expresses.
+    Program,
+}
+
+impl Coupling {
+    pub(crate) fn of(model: &Model<'_>) -> Self {
+        let needs_program = !model.problem.batteries.is_empty()
+            || model.sessions.iter().any(|it| it.stores)
+            || has_worthwhile_room(model)
+            || phases::couple(model);
+        match relevant_demand_charge(model) {
+            _ if needs_program => Self::Program,
+            Some(charge) => Self::Peak(charge),
+            None => Self::None,
+        }
+    }
 }
 
 /// Room above the need pays only where energy costs less than nothing.
@@ -37,40 +52,111 @@ fn has_worthwhile_room(model: &Model<'_>) -> bool {
 }
 
 /// A demand charge counts where the peak can rise above what it was.
-fn has_demand_charge(model: &Model<'_>) -> bool {
-    let Some(charge) = model.problem.demand_charge.filter(|it| it.per_kw > 0.0) else {
-        return false;
-    };
+fn relevant_demand_charge(model: &Model<'_>) -> Option<DemandCharge> {
+    let charge = model.problem.demand_charge.filter(|it| it.per_kw > 0.0)?;
     let peak = milliwatts::floor(charge.peak_so_far_kw);
     let most = &Room::of(model).most_below(model)[model.root];
     let root = &model.circuits[model.root];
-    (0..model.slots).any(|slot| {
+    let can_rise = (0..model.slots).any(|slot| {
         let charging = most[slot].min(root.free_mw[slot]);
         charging.saturating_add(milliwatts::ceil(root.base_kw[slot])) > peak
-    })
+    });
+    can_rise.then_some(charge)
 }
 
-/// The plan of a coupled problem; `None` when the linear program fails or is stopped.
-pub(crate) fn plan(
+/// What couples, decided: the flow places the charging within it.
+struct Decided {
+    storages: Vec<Storage>,
+    headroom: Headroom,
+    room: Room,
+    peak: Option<i64>,
+    shadow: Vec<Vec<f64>>,
+}
+
+/// The plan by the linear program; `None` when that fails or is stopped.
+pub(crate) fn program_plan(
     model: &Model<'_>,
     backend: UsedBackend,
     should_stop: &dyn Fn() -> bool,
 ) -> Option<Draft> {
     let answer = lp::solve(model, backend, should_stop)?;
     let mut headroom = Headroom::of(model);
-    let mut storages = Storage::all(model, &answer);
+    let storages = Storage::all(model, &answer);
     for storage in &storages {
         // Sessions are not in yet: without them a store could neither rest on their load nor on
-        // the room they leave, so the limits are looked at only in the second pass.
+        // the room they leave, so the limits are looked at only afterwards.
         storage.take_unchecked(model, &mut headroom);
     }
-    let room = room(model, &answer, &headroom);
+    // One mW more than the answer's peak, which is known to some 1e-8 only.
+    let peak = answer.peak_kw.map(|kw| milliwatts::ceil(kw) + 1);
+    let room = room(model, &answer, &headroom, peak);
     // Without duals, what the flow says with batteries and peak as they are.
-    let flow_shadow = match &answer.shadow {
-        Some(_) => Vec::new(),
+    let shadow = match answer.shadow {
+        Some(shadow) => shadow,
         None if phases::couple(model) => Vec::new(),
         None => marginal::shadow_prices(model, &room),
     };
+    Some(place(
+        model,
+        Decided {
+            storages,
+            headroom,
+            room,
+            peak,
+            shadow,
+        },
+        should_stop,
+    ))
+}
+
+/// The plan under a demand charge alone; `None` where that does not decide it, or when stopped.
+pub(crate) fn peak_plan(
+    model: &Model<'_>,
+    charge: DemandCharge,
+    should_stop: &dyn Fn() -> bool,
+) -> Option<Draft> {
+    let mut room = Room::of(model);
+    let peak = peak::best(model, &room, charge, should_stop)?;
+    peak::cap(model, &mut room, peak);
+    Some(place(
+        model,
+        Decided::by_flow(model, room, Some(peak)),
+        should_stop,
+    ))
+}
+
+/// The plan of a problem in which nothing couples; of any other a plan that leaves batteries at
+/// rest and looks at phases only in the end.
+pub(crate) fn flow_plan(model: &Model<'_>, should_stop: &dyn Fn() -> bool) -> Draft {
+    place(
+        model,
+        Decided::by_flow(model, Room::of(model), None),
+        should_stop,
+    )
+}
+
+impl Decided {
+    fn by_flow(model: &Model<'_>, room: Room, peak: Option<i64>) -> Self {
+        let shadow = marginal::shadow_prices(model, &room);
+        Self {
+            storages: Vec::new(),
+            headroom: Headroom::of(model),
+            room,
+            peak,
+            shadow,
+        }
+    }
+}
+
+/// Places the charging, 0 or at least the minimum, and fits everything to every limit.
+fn place(model: &Model<'_>, decided: Decided, should_stop: &dyn Fn() -> bool) -> Draft {
+    let Decided {
+        mut storages,
+        mut headroom,
+        room,
+        peak,
+        shadow,
+    } = decided;
     let mut powers = steps::plan(model, &room, should_stop);
     steps::fit(model, &mut headroom, &mut powers);
     // A store may feed in less than planned where sessions moved away, and sessions must make room
@@ -81,14 +167,22 @@ pub(crate) fn plan(
         }
         steps::refit(model, &mut headroom, &mut powers);
     }
+    // Where they still chase each other (a store feeding cars behind a limit of nothing), the
+    // store rests: without feed-in there is nothing left to chase.
+    for storage in &mut storages {
+        storage.rest_where_overfed(model, &mut headroom);
+    }
+    steps::refit(model, &mut headroom, &mut powers);
     // What rounding lost comes back below the peak; only what counts may raise it.
-    let held_back = answer
-        .peak_kw
-        .map(|peak| lower_to_peak(model, &mut headroom, peak));
+    let held_back = peak.map(|peak| lower_to_peak(model, &mut headroom, peak));
     refill(model, &mut headroom, &mut powers, &mut storages, 0.0);
-    if let Some(held_back) = held_back {
-        for (free, held_back) in headroom.free[model.root].iter_mut().zip(held_back) {
-            *free += held_back;
+    let mut raise = LEAST_RAISE_MW;
+    let mut held_back = held_back.unwrap_or_default();
+    while held_back.iter().any(|it| *it > 0) {
+        for (free, held_back) in headroom.free[model.root].iter_mut().zip(&mut held_back) {
+            let given = raise.min(*held_back);
+            *free += given;
+            *held_back -= given;
         }
         refill(
             model,
@@ -97,6 +191,7 @@ pub(crate) fn plan(
             &mut storages,
             WORTH_A_PEAK_KWH,
         );
+        raise = raise.saturating_mul(2);
     }
     let mut batteries = vec![vec![0; model.slots]; model.problem.batteries.len()];
     for storage in storages {
@@ -105,17 +200,16 @@ pub(crate) fn plan(
             Owner::Battery(battery) => batteries[battery] = storage.powers,
         }
     }
-    let shadow = answer.shadow.unwrap_or(flow_shadow);
-    Some(Draft {
+    Draft {
         powers,
         batteries,
         shadow,
-    })
+    }
 }
 
 /// What the answer leaves to the flow: the limits less batteries and feed-in, the peak as a limit,
 /// and a share for each class of phases.
-fn room(model: &Model<'_>, answer: &Answer, headroom: &Headroom) -> Room {
+fn room(model: &Model<'_>, answer: &Answer, headroom: &Headroom, peak: Option<i64>) -> Room {
     let mut room = if phases::couple(model) {
         let shares = class_shares(model, answer);
         Room::split_by_phases(model, headroom, |class, circuit, slot| {
@@ -126,7 +220,7 @@ fn room(model: &Model<'_>, answer: &Answer, headroom: &Headroom) -> Room {
     } else {
         Room::within(model, headroom)
     };
-    if let Some(peak) = answer.peak_kw {
+    if let Some(peak) = peak {
         let mut below_peak = headroom.clone();
         lower_to_peak(model, &mut below_peak, peak);
         let grid = room.root;
@@ -146,6 +240,9 @@ fn room(model: &Model<'_>, answer: &Answer, headroom: &Headroom) -> Room {
     room
 }
 
+/// The first step by which the peak may rise for what counts; each further one is twice as high.
+const LEAST_RAISE_MW: i64 = 50_000;
+
 /// Energy missing above this may raise the peak, in kWh; below it is rounding.
 const WORTH_A_PEAK_KWH: f64 = 0.01;
 
@@ -163,10 +260,8 @@ fn refill(
 }
 
 /// Takes away what is free above the peak, and tells how much by slot.
-fn lower_to_peak(model: &Model<'_>, headroom: &mut Headroom, peak_kw: f64) -> Vec<i64> {
+fn lower_to_peak(model: &Model<'_>, headroom: &mut Headroom, peak: i64) -> Vec<i64> {
     let root = &model.circuits[model.root];
-    // One mW more than the answer's peak, which is known to some 1e-8 only.
-    let peak = milliwatts::ceil(peak_kw) + 1;
     let mut held_back = vec![0; model.slots];
     for (slot, free) in headroom.free[model.root].iter_mut().enumerate() {
         let planned = root.free_mw[slot] - *free;
@@ -211,18 +306,4 @@ fn class_shares(model: &Model<'_>, answer: &Answer) -> Shares<i64> {
 )]
 fn whole_mw(kw: f64) -> i64 {
     (kw * PER_KW).round() as i64
-}
-
-/// The plan of an uncoupled problem, exact but for 0-or-minimum.
-pub(crate) fn flow_plan(model: &Model<'_>, should_stop: &dyn Fn() -> bool) -> Draft {
-    let room = Room::of(model);
-    let mut powers = steps::plan(model, &room, should_stop);
-    let mut headroom = Headroom::of(model);
-    steps::fit(model, &mut headroom, &mut powers);
-    steps::refill(model, &mut headroom, &mut powers, 0.0);
-    let shadow = marginal::shadow_prices(model, &room);
-    Draft {
-        shadow,
-        ..Draft::of_sessions(model, powers)
-    }
 }

@@ -55,7 +55,8 @@ pub(crate) fn settle(model: &Model<'_>, left: &Room) -> Settled {
     settled
 }
 
-fn same(one: f64, other: f64) -> bool {
+/// Equal but for binary noise.
+pub(crate) fn same(one: f64, other: f64) -> bool {
     (one - other).abs() <= 1e-12 * one.abs().max(other.abs())
 }
 

@@ -12,6 +12,7 @@ mod marginal;
 mod milliwatts;
 mod model;
 mod network;
+mod peak;
 mod phases;
 mod problem;
 mod proportional;

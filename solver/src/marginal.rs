@@ -55,7 +55,7 @@ fn is_full(room: &Room, settled: &Settled, circuit: usize, slot: usize) -> bool 
 }
 
 /// The most a unit entering each node would save; `None` where no unit can come from.
-fn saves(model: &Model<'_>, room: &Room, settled: &Settled) -> Vec<Option<f64>> {
+pub(crate) fn saves(model: &Model<'_>, room: &Room, settled: &Settled) -> Vec<Option<f64>> {
     let price = shortfall_price(model);
     let mut sources = Vec::new();
     for (session, it) in model.sessions.iter().enumerate() {

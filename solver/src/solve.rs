@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use crate::audit::audit;
-use crate::coupled;
+use crate::coupled::{self, Coupling};
 use crate::model::Model;
 use crate::report::{self, Draft};
 use crate::{Backend, Phase, Problem, Settings, Solution, Status, UsedBackend, proportional};
@@ -78,31 +78,57 @@ fn preferred<'a>(
     settings: &Settings,
     should_stop: &'a dyn Fn() -> bool,
 ) -> impl Iterator<Item = (Draft, Status, UsedBackend)> + 'a {
-    let coupled = coupled::is_coupled(model);
-    let nothing_to_decide =
-        model.problem.batteries.is_empty() && model.sessions.iter().all(|it| it.from == it.to);
+    let coupling = if is_decided(model) {
+        Coupling::None
+    } else {
+        Coupling::of(model)
+    };
+    let may_flow = matches!(settings.backend, Backend::Auto | Backend::Flow);
     let backend = match settings.backend {
-        _ if nothing_to_decide => UsedBackend::Flow,
-        Backend::Auto | Backend::Flow if !coupled => UsedBackend::Flow,
         Backend::Microlp => UsedBackend::Microlp,
         _ => UsedBackend::Clarabel,
     };
-    let first = (backend != UsedBackend::Flow)
-        .then(|| coupled::plan(model, backend, should_stop))
-        .flatten()
-        .map(|draft| (draft, backend));
+    let exact = match coupling {
+        Coupling::None if may_flow || is_decided(model) => None,
+        Coupling::Peak(charge) if may_flow => coupled::peak_plan(model, charge, should_stop)
+            .map(|draft| (draft, UsedBackend::Flow))
+            .or_else(|| by_program(model, backend, should_stop)),
+        _ => by_program(model, backend, should_stop),
+    };
     let flow = std::iter::once_with(move || {
         let draft = coupled::flow_plan(model, should_stop);
         (draft, UsedBackend::Flow)
     });
-    first.into_iter().chain(flow).map(move |(draft, used)| {
-        let status = match (should_stop(), used != backend) {
-            (true, _) => Status::FeasibleTimeLimit,
-            (false, true) => Status::Fallback,
-            (false, false) => Status::Optimal,
-        };
-        (draft, status, used)
-    })
+    let flow_is_exact = coupling == Coupling::None && (may_flow || is_decided(model));
+    let exact = exact.into_iter().map(|it| (it, Status::Optimal));
+    let behind = if flow_is_exact {
+        Status::Optimal
+    } else {
+        Status::Fallback
+    };
+    exact
+        .chain(flow.map(move |it| (it, behind)))
+        .map(|((draft, used), status)| {
+            let status = if should_stop() {
+                Status::FeasibleTimeLimit
+            } else {
+                status
+            };
+            (draft, status, used)
+        })
+}
+
+fn by_program(
+    model: &Model<'_>,
+    backend: UsedBackend,
+    should_stop: &dyn Fn() -> bool,
+) -> Option<(Draft, UsedBackend)> {
+    coupled::program_plan(model, backend, should_stop).map(|draft| (draft, backend))
+}
+
+/// True when there is nothing to decide: no session has a slot, and there is no battery.
+fn is_decided(model: &Model<'_>) -> bool {
+    model.problem.batteries.is_empty() && model.sessions.iter().all(|it| it.from == it.to)
 }
 
 fn relaxed(problem: &Problem) -> Problem {

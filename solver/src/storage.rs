@@ -126,6 +126,22 @@ impl Storage {
         }
     }
 
+    /// Stops feeding in where a feed-in limit above is broken.
+    pub(crate) fn rest_where_overfed(&mut self, model: &Model<'_>, headroom: &mut Headroom) {
+        for (offset, power) in self
+            .powers
+            .iter_mut()
+            .enumerate()
+            .filter(|(_, mw)| **mw < 0)
+        {
+            let slot = self.from + offset;
+            if headroom.down(model, self.tap, slot) < 0 {
+                headroom.take(model, self.tap, slot, -*power);
+                *power = 0;
+            }
+        }
+    }
+
     /// Charges what is missing at the end, if it is more than `least_kwh`, where there is room for
     /// it, cheapest slots first.
     pub(crate) fn top_up(&mut self, model: &Model<'_>, headroom: &mut Headroom, least_kwh: f64) {

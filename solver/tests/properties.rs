@@ -41,7 +41,8 @@ proptest! {
     fn the_preferred_method_holds_where_nothing_feeds_in(
         problem in problem(Features { feed_in: false, ..Features::ALL })
     ) {
-        prop_assert_eq!(solved(&problem, Backend::Auto, false).status, Status::Optimal);
+        let plan = solved(&problem, Backend::Auto, false);
+        prop_assert_eq!(plan.status, Status::Optimal, "{}", serde_json::to_string(&problem).unwrap());
     }
 
     #[test]

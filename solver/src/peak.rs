@@ -1,0 +1,207 @@
+//! The best peak under a demand charge, where nothing else couples slots.
+//!
+//! With the peak as a limit of the grid connection the flow method is exact. The cost of energy is
+//! convex in the peak, and the flow tells its slope, so the best peak is found by intersecting
+//! tangents; the least peak that leaves no more unmet than without it, by Newton's method on the
+//! minimum cut.
+
+use crate::DemandCharge;
+use crate::flow::{self, Settled};
+use crate::marginal;
+use crate::milliwatts::{self, PER_KW, to_kw};
+use crate::model::Model;
+use crate::room::Room;
+
+/// Most flows either search costs; each halves what is left at least every third time.
+const STEPS_MAX: usize = 100;
+
+/// The peak of least cost in mW, at least `peak_so_far_kw`. `None` where sessions of different
+/// weight compete for energy, which this method does not cover, or when stopped.
+pub(crate) fn best(
+    model: &Model<'_>,
+    room: &Room,
+    charge: DemandCharge,
+    should_stop: &dyn Fn() -> bool,
+) -> Option<i64> {
+    let search = Search {
+        model,
+        room,
+        charge,
+    };
+    let free = flow::settle(model, room);
+    let drawn: i64 = free.used.iter().sum();
+    let wanted = room
+        .need
+        .iter()
+        .fold(0_i64, |sum, need| sum.saturating_add(*need));
+    let one_weight = model
+        .sessions
+        .windows(2)
+        .all(|two| flow::same(two[0].weight, two[1].weight));
+    if drawn < wanted && !one_weight {
+        return None;
+    }
+    let highest = search.peak_of(&free);
+    // Below the peak so far and the highest base load there is nothing to gain.
+    let so_far = milliwatts::floor(charge.peak_so_far_kw);
+    let base = (0..model.slots)
+        .map(|slot| search.base(slot))
+        .max()
+        .unwrap_or_default();
+    if highest <= so_far.max(base) {
+        return Some(so_far.max(base));
+    }
+    let lowest = search.least_peak(so_far.max(base), drawn, should_stop)?;
+    search.cheapest(lowest.min(highest), highest, should_stop)
+}
+
+struct Search<'a> {
+    model: &'a Model<'a>,
+    room: &'a Room,
+    charge: DemandCharge,
+}
+
+/// The cost at a peak, and its slope towards higher peaks, per kW.
+#[derive(Debug, Clone, Copy)]
+struct Point {
+    peak: i64,
+    cost: f64,
+    slope: f64,
+}
+
+impl Search<'_> {
+    fn base(&self, slot: usize) -> i64 {
+        milliwatts::ceil(self.model.circuits[self.model.root].base_kw[slot])
+    }
+
+    fn peak_of(&self, settled: &Settled) -> i64 {
+        let net = |(slot, used): (usize, &i64)| used + self.base(slot);
+        settled
+            .used
+            .iter()
+            .enumerate()
+            .map(net)
+            .max()
+            .unwrap_or_default()
+    }
+
+    fn capped(&self, peak: i64) -> Room {
+        let mut room = self.room.clone();
+        cap(self.model, &mut room, peak);
+        room
+    }
+
+    /// True where the peak holds the grid connection down more than its limit does.
+    fn holds(&self, slot: usize, peak: i64) -> bool {
+        peak - self.base(slot) < self.room.free[self.room.root][slot]
+    }
+
+    /// The least peak at which as much is drawn as without one.
+    fn least_peak(&self, from: i64, drawn: i64, should_stop: &dyn Fn() -> bool) -> Option<i64> {
+        let mut peak = from;
+        for _ in 0..STEPS_MAX {
+            if should_stop() {
+                return None;
+            }
+            let settled = flow::settle(self.model, &self.capped(peak));
+            let missing = drawn - settled.used.iter().sum::<i64>();
+            if missing <= 0 {
+                return Some(peak);
+            }
+            // Every slot whose grid the source still reaches is in the cut with what the peak
+            // leaves it: a higher peak gains at most that often.
+            let wiring = &settled.wiring;
+            let reached = wiring.network.spread_forward(&[(0.0, wiring.source)]);
+            let held = (0..self.model.slots)
+                .filter(|slot| self.holds(*slot, peak))
+                .filter(|slot| reached[wiring.grid[*slot] as usize].is_some())
+                .count();
+            let held = i64::try_from(held).ok().filter(|held| *held > 0)?;
+            peak += (missing + held - 1) / held;
+        }
+        None
+    }
+
+    fn at(&self, peak: i64) -> Point {
+        let room = self.capped(peak);
+        let settled = flow::settle(self.model, &room);
+        let saves = marginal::saves(self.model, &room, &settled);
+        let (mut energy, mut gain) = (0.0, 0.0);
+        for (slot, used) in settled.used.iter().enumerate() {
+            let surplus = room.surplus[slot].min(*used);
+            let import = self.model.import_price(slot);
+            energy += to_kw(surplus) * self.model.export_price(slot);
+            energy += to_kw(used - surplus) * import;
+            let node = settled.wiring.grid[slot] as usize;
+            if self.holds(slot, peak) && *used >= room.free[room.root][slot] {
+                gain += saves[node].map_or(0.0, |save| (save - import).max(0.0));
+            }
+        }
+        let hours = self.model.hours;
+        let above = to_kw(peak) - self.charge.peak_so_far_kw;
+        Point {
+            peak,
+            cost: energy * hours + self.charge.per_kw * above,
+            slope: self.charge.per_kw - gain * hours,
+        }
+    }
+
+    /// The best peak between two.
+    fn cheapest(&self, lowest: i64, highest: i64, should_stop: &dyn Fn() -> bool) -> Option<i64> {
+        let (mut low, mut high) = (self.at(lowest), self.at(highest));
+        if low.slope >= 0.0 {
+            return Some(lowest);
+        }
+        for step in 0..STEPS_MAX {
+            if high.peak - low.peak <= 1 {
+                break;
+            }
+            if should_stop() {
+                return None;
+            }
+            let halfway = low.peak + (high.peak - low.peak) / 2;
+            let between = if step % 3 == 2 {
+                halfway
+            } else {
+                crossing(low, high)
+            };
+            let point = self.at(between.clamp(low.peak + 1, high.peak - 1));
+            // On the tangent already: nothing between can be lower.
+            let tangent = low.cost + low.slope * to_kw(point.peak - low.peak);
+            if (point.cost - tangent).abs() <= 1e-12 * point.cost.abs() && point.slope >= 0.0 {
+                return Some(point.peak);
+            }
+            if point.slope < 0.0 {
+                low = point;
+            } else {
+                high = point;
+            }
+        }
+        Some(if low.cost <= high.cost {
+            low.peak
+        } else {
+            high.peak
+        })
+    }
+}
+
+/// Where the tangents of two points cross.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "clamped between two peaks by the caller"
+)]
+fn crossing(low: Point, high: Point) -> i64 {
+    let gap = high.cost - low.cost - high.slope * to_kw(high.peak - low.peak);
+    low.peak + (gap / (low.slope - high.slope) * PER_KW).round() as i64
+}
+
+/// Makes a peak a limit of the grid connection.
+pub(crate) fn cap(model: &Model<'_>, room: &mut Room, peak: i64) {
+    let root = &model.circuits[model.root];
+    let grid = room.root;
+    for (slot, free) in room.free[grid].iter_mut().enumerate() {
+        *free = (*free)
+            .min(peak - milliwatts::ceil(root.base_kw[slot]))
+            .max(0);
+    }
+}
