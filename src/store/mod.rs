@@ -55,6 +55,10 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Waits until a commit, and with it all before it, is on disk.
     async fn durable(&self, seq: Seq) -> Result<(), StoreError>;
 
+    /// Whether a batch would be taken now; if not, the reason that a commit would give. For health
+    /// checks.
+    fn accepts_writes(&self) -> Result<(), StoreError>;
+
     /// Flushes everything and closes: later calls are refused.
     async fn close(&self) -> Result<(), StoreError>;
 

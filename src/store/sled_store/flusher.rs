@@ -94,19 +94,32 @@ impl Shared {
 
     /// Applies a batch and says when it has to be on disk.
     pub(super) fn commit(&self, batch: Batch) -> Result<Seq, StoreError> {
+        self.accepts(!batch.only_removes())?;
+        let flush = batch.flush_class();
+        let seq = self.ledger.commit(batch)?;
+        self.due(flush);
+        Ok(seq)
+    }
+
+    /// Whether a batch would be taken; one that `needs_room` only while the disk has some.
+    pub(super) fn accepts(&self, needs_room: bool) -> Result<(), StoreError> {
         if let Some(ended) = &self.progress.borrow().ended {
             return Err(ended.clone());
         }
         if self.lock_due().stop {
             return Err(self.closed("commit"));
         }
-        if !batch.only_removes() {
-            self.check_room()?;
+        if needs_room {
+            self.check_room()
+        } else {
+            Ok(())
         }
-        let flush = batch.flush_class();
-        let seq = self.ledger.commit(batch)?;
-        self.due(flush);
-        Ok(seq)
+    }
+
+    /// Publishes how the store ended.
+    pub(super) fn end(&self, ended: StoreError) {
+        self.progress
+            .send_modify(|progress| progress.ended = Some(ended));
     }
 
     fn check_room(&self) -> Result<(), StoreError> {
@@ -220,9 +233,7 @@ impl Flusher {
         if !matches!(ended, StoreError::Closed { .. }) {
             tracing::error!(error = %ended, "the store has stopped taking writes");
         }
-        shared
-            .progress
-            .send_modify(|progress| progress.ended = Some(ended));
+        shared.end(ended);
     }
 
     fn serve(&mut self) -> Result<(), StoreError> {

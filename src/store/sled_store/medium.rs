@@ -186,3 +186,26 @@ fn guarded<T>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_of_the_database_is_damage_with_its_words() {
+        let place: Arc<str> = "here".into();
+        let guarded = |work: fn() -> sled::Result<()>| guarded("get", &place, work).unwrap_err();
+        for panicked in [
+            guarded(|| panic!("a page")),
+            guarded(|| panic!("{} page", "a")),
+        ] {
+            let text = panicked.to_string();
+            assert!(matches!(panicked, StoreError::Damaged { .. }), "{text}");
+            assert!(text.contains("a page"), "{text}");
+        }
+        let full = guarded(|| Err(sled::Error::Io(std::io::ErrorKind::StorageFull.into())));
+        assert!(matches!(full, StoreError::Full { .. }), "{full}");
+        let cut = guarded(|| Err(sled::Error::Io(std::io::ErrorKind::UnexpectedEof.into())));
+        assert!(matches!(cut, StoreError::Damaged { .. }), "{cut}");
+    }
+}

@@ -238,6 +238,10 @@ impl Store for SledStore {
         self.wait_durable("durable", seq).await
     }
 
+    fn accepts_writes(&self) -> Result<(), StoreError> {
+        self.shared.accepts(true)
+    }
+
     async fn close(&self) -> Result<(), StoreError> {
         let mut progress = self.shared.progress();
         self.shared.stop();
@@ -289,6 +293,8 @@ pub fn verify(dir: &Path) -> Result<Report, StoreError> {
         // Opening it would let sled rewrite the evidence.
         return Ok(report);
     }
+    // sled writes when it opens; broken off here, the records alone would tell.
+    seal::remove(&folder)?;
     let medium = match SledMedium::open(&folder, &SledOptions::default()) {
         Ok(medium) => medium,
         Err(error) => return report_damage(error),
@@ -310,6 +316,14 @@ fn report_damage(error: StoreError) -> Result<Report, StoreError> {
     let mut report = Report::default();
     report.fault("the store", detail);
     Ok(report)
+}
+
+/// Writes all records of a store that no instance has open to a file. Gives their number.
+pub fn backup(dir: &Path, file: &Path) -> Result<u64, StoreError> {
+    Folder::existing(dir)?;
+    let store = SledStore::open(dir, SledOptions::default())?;
+    let (head, records) = store.shared.ledger.freeze()?;
+    archive::write(file, store.shared.place(), head.seq, records)
 }
 
 /// Makes a new store in `dir` from a backup. The folder must not exist or be empty; it appears when
@@ -346,5 +360,7 @@ pub fn restore(file: &Path, dir: &Path) -> Result<u64, StoreError> {
     Ok(records)
 }
 
+#[cfg(test)]
+mod damage_tests;
 #[cfg(test)]
 mod tests;

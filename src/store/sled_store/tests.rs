@@ -76,6 +76,44 @@ async fn what_was_durable_is_there_after_opening_again() {
 }
 
 #[tokio::test]
+async fn state_and_telemetry_reach_the_disk_by_themselves() {
+    let dir = TempDir::new().unwrap();
+    let store = open(dir.path()).unwrap();
+    for flush in [Flush::Telemetry, Flush::State] {
+        let batch = Batch::new().put("t/a", "1").flush(flush);
+        let seq = store.commit(batch).await.unwrap();
+        let mut progress = store.shared.progress();
+        let reached = progress.wait_for(|progress| progress.durable >= seq);
+        let deadline = Duration::from_secs(30);
+        tokio::time::timeout(deadline, reached)
+            .await
+            .unwrap()
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn after_a_failed_flush_nothing_is_written_any_more_and_reads_go_on() {
+    let dir = closed_store(1).await;
+    let store = open(dir.path()).unwrap();
+    let failed = std::io::Error::other("the disk has gone");
+    store
+        .shared
+        .end(StoreError::from_io("flush", store.shared.place(), failed));
+    let refused = store
+        .commit(Batch::new().put("t/b", "1"))
+        .await
+        .unwrap_err();
+    assert!(
+        refused.to_string().contains("the disk has gone"),
+        "{refused}"
+    );
+    assert!(store.accepts_writes().is_err());
+    assert!(store.get("t/00000").await.unwrap().is_some());
+    assert!(store.close().await.is_err());
+}
+
+#[tokio::test]
 async fn a_second_instance_is_refused_until_the_first_has_gone() {
     let dir = TempDir::new().unwrap();
     let first = open(dir.path()).unwrap();
@@ -165,6 +203,8 @@ async fn a_disk_without_room_refuses_writes_and_still_reads_and_removes() {
         .await
         .unwrap_err();
     assert!(matches!(refused, StoreError::Full { .. }), "{refused}");
+    let unready = store.accepts_writes().unwrap_err();
+    assert!(matches!(unready, StoreError::Full { .. }), "{unready}");
     assert!(store.get("t/00000").await.unwrap().is_some());
     store.commit(Batch::new().del("t/00000")).await.unwrap();
     assert!(store.get("t/00000").await.unwrap().is_none());
@@ -191,6 +231,24 @@ async fn verify_counts_what_is_there() {
 }
 
 #[tokio::test]
+async fn verify_names_a_changed_file_and_leaves_all_as_it_is() {
+    let dir = closed_store(3).await;
+    let db = dir.path().join("sled/db");
+    let mut bytes = fs::read(&db).unwrap();
+    bytes[100] ^= 1;
+    fs::write(&db, &bytes).unwrap();
+    let report = verify(dir.path()).unwrap();
+    assert!(!report.is_sound());
+    assert_eq!(report.faults[0].at, "sled/db");
+    assert_eq!(fs::read(&db).unwrap(), bytes);
+    let refused = open(dir.path()).unwrap_err().to_string();
+    assert!(
+        refused.contains("sled/db") && refused.contains("`evenload restore`"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
 async fn a_backup_restores_to_an_equal_store() {
     let dir = closed_store(1_200).await;
     let store = open(dir.path()).unwrap();
@@ -202,6 +260,7 @@ async fn a_backup_restores_to_an_equal_store() {
         .unwrap();
 
     let target = dir.path().join("restored");
+    fs::create_dir(&target).unwrap();
     assert_eq!(restore(&file, &target).unwrap(), 1_200);
     let restored = open(&target).unwrap();
     let all = restored.scan("", None, 5_000).await.unwrap();
@@ -211,6 +270,10 @@ async fn a_backup_restores_to_an_equal_store() {
     // Numbers go on where the backup ended, so that a version never means two things.
     let seq = restored.commit(Batch::new().put("t/x", "1")).await.unwrap();
     assert_eq!(seq, Seq(2_401));
+    drop(restored);
+    let again = dir.path().join("again.jsonl");
+    assert_eq!(backup(&target, &again).unwrap(), 1_201);
+    assert!(backup(&dir.path().join("nothing"), &again).is_err());
     let refused = restore(&file, dir.path()).unwrap_err().to_string();
     assert!(refused.contains("not empty"), "{refused}");
 }
