@@ -185,10 +185,10 @@ async fn read_request(stream: &mut TcpStream) -> Option<Request> {
     Some(request)
 }
 
-/// A client with short bounds for tests.
+/// A client that waits long: on a busy machine a slow answer is no fault.
 pub(crate) fn client() -> Client {
     client_with(Limits {
-        deadline: Duration::from_secs(5),
+        deadline: Duration::from_secs(30),
         ..Limits::default()
     })
 }
