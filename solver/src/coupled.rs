@@ -11,7 +11,7 @@ use crate::model::{Model, UNLIMITED_MW};
 use crate::report::Draft;
 use crate::room::Room;
 use crate::storage::{Owner, Storage};
-use crate::{DemandCharge, UsedBackend, marginal, peak, phases, steps};
+use crate::{DemandCharge, UsedBackend, calm, marginal, peak, phases, steps};
 
 /// What keeps the flow method alone from being exact.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -193,6 +193,7 @@ fn place(model: &Model<'_>, decided: Decided, should_stop: &dyn Fn() -> bool) ->
         );
         raise = raise.saturating_mul(2);
     }
+    calm::calm(model, &mut powers);
     let mut batteries = vec![vec![0; model.slots]; model.problem.batteries.len()];
     for storage in storages {
         match storage.owner {

@@ -1,6 +1,7 @@
-//! Plans the power of charging sessions under a tree of limits.
+#![doc = include_str!("../README.md")]
 
 mod audit;
+mod calm;
 mod coupled;
 mod explain;
 mod explanation;

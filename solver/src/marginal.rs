@@ -96,6 +96,18 @@ fn costs(model: &Model<'_>, room: &Room, settled: &Settled) -> Vec<Option<f64>> 
             sinks.push((model.import_price(slot), node));
         }
     }
+    // Where there is no room, a heavier session can still take a lighter one's place.
+    let price = shortfall_price(model);
+    for (session, it) in model.sessions.iter().enumerate() {
+        if settled
+            .wiring
+            .network
+            .flow(settled.wiring.need_arcs[session])
+            > 0
+        {
+            sinks.push((price * it.weight, settled.wiring.sessions[session]));
+        }
+    }
     sinks.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
     settled.wiring.network.spread_backward(&sinks)
 }

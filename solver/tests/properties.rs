@@ -21,6 +21,16 @@ fn weighted_unmet(problem: &Problem, plan: &Solution) -> f64 {
         .sum()
 }
 
+/// So little more limit that nothing else changes, in kW.
+const MORE_KW: f64 = 1e-3;
+
+/// What unmet energy counts in shadow prices.
+fn shortfall(problem: &Problem, plan: &Solution) -> f64 {
+    let dearest = (0..problem.slots).map(|slot| problem.import_price_per_kwh.at(slot).abs());
+    let dearest = dearest.fold(0.0, f64::max);
+    (10.0 * dearest).max(1.0) * weighted_unmet(problem, plan)
+}
+
 fn is_near(one: f64, other: f64, relative: f64) -> bool {
     (one - other).abs() <= relative * one.abs().max(other.abs()) + 1e-5
 }
@@ -62,6 +72,42 @@ proptest! {
             prop_assert!(is_near(unmet.0, unmet.1, 1e-6), "unmet {:?} by {:?}", unmet, backend);
             let cost = (flow.cost.total, program.cost.total);
             prop_assert!(is_near(cost.0, cost.1, 1e-6), "cost {:?} by {:?}", cost, backend);
+        }
+    }
+
+    #[test]
+    fn the_best_peak_by_flows_costs_what_the_linear_program_costs(
+        problem in problem(Features { demand_charge: true, ..Features::FLOW })
+    ) {
+        let flow = solved(&problem, Backend::Auto, true);
+        let program = solved(&problem, Backend::Clarabel, true);
+        let unmet = (weighted_unmet(&problem, &flow), weighted_unmet(&problem, &program));
+        prop_assert!(is_near(unmet.0, unmet.1, 1e-6), "unmet {:?}", unmet);
+        let cost = (flow.cost.total, program.cost.total);
+        prop_assert!(is_near(cost.0, cost.1, 1e-6), "cost {:?}", cost);
+    }
+
+    #[test]
+    fn a_shadow_price_is_what_a_little_more_limit_saves(
+        problem in problem(Features { surplus: false, ..Features::FLOW })
+    ) {
+        let plan = solved(&problem, Backend::Auto, true);
+        let worth = |plan: &Solution| plan.cost.total + shortfall(&problem, plan);
+        for (circuit, row) in plan.circuits.iter().enumerate() {
+            for (slot, price) in row.shadow_price_per_kwh.iter().enumerate() {
+                let mut wider = problem.clone();
+                let limit = |slot: usize| problem.circuits[circuit].import_limit_kw.at(slot);
+                let mut limits: Vec<f64> = (0..problem.slots).map(limit).collect();
+                limits[slot] += MORE_KW;
+                wider.circuits[circuit].import_limit_kw = limits.into();
+                let saved = worth(&plan) - worth(&solved(&wider, Backend::Auto, true));
+                let hours = f64::from(problem.slot_minutes) / 60.0;
+                let base = row.power_kw[slot] + row.headroom_kw[slot];
+                prop_assert!(
+                    row.headroom_kw[slot] < -1e-9 || (saved / (MORE_KW * hours) - price).abs() < 1e-2,
+                    "{} in slot {slot} of {base} kW: {price}, saved {}", row.id, saved / (MORE_KW * hours)
+                );
+            }
         }
     }
 
