@@ -8,6 +8,7 @@ mod explanation;
 mod fault;
 mod flow;
 mod headroom;
+mod json;
 mod lp;
 mod marginal;
 mod milliwatts;

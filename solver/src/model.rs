@@ -102,12 +102,11 @@ impl<'p> Model<'p> {
             .map(|it| it.parent.as_deref().map(find))
             .collect();
         let hours = slot_hours(problem);
-        let base = base_loads(problem, &parents);
+        let depths = depths(&parents);
+        let base = base_loads(problem, &parents, &depths);
         let circuits = problem.circuits.iter().zip(base).enumerate();
         let circuits = circuits
-            .map(|(index, (circuit, base))| {
-                node(circuit, base, depth(&parents, index), parents[index])
-            })
+            .map(|(index, (circuit, base))| node(circuit, base, depths[index], parents[index]))
             .collect();
         let sessions = problem
             .sessions
@@ -162,17 +161,19 @@ fn slot_hours(problem: &Problem) -> f64 {
     f64::from(problem.slot_minutes) / 60.0
 }
 
-fn depth(parents: &[Option<usize>], circuit: usize) -> usize {
+/// Distance of each circuit from the root.
+fn depths(parents: &[Option<usize>]) -> Vec<usize> {
+    let above = |circuit: usize| std::iter::successors(parents[circuit], |here| parents[*here]);
     // A validated tree has no circles; `take` bounds the walk whatever comes.
-    std::iter::successors(parents[circuit], |here| parents[*here])
-        .take(parents.len())
-        .count()
+    (0..parents.len())
+        .map(|circuit| above(circuit).take(parents.len()).count())
+        .collect()
 }
 
 /// Base load of every circuit by slot: its own, or the sum of the circuits directly below.
-fn base_loads(problem: &Problem, parents: &[Option<usize>]) -> Vec<Vec<f64>> {
+fn base_loads(problem: &Problem, parents: &[Option<usize>], depths: &[usize]) -> Vec<Vec<f64>> {
     let mut deepest_first: Vec<usize> = (0..parents.len()).collect();
-    deepest_first.sort_by_key(|circuit| std::cmp::Reverse(depth(parents, *circuit)));
+    deepest_first.sort_by_key(|circuit| std::cmp::Reverse(depths[*circuit]));
     let mut loads = vec![vec![0.0; problem.slots]; parents.len()];
     for circuit in deepest_first {
         if let Some(own) = own_base(&problem.circuits[circuit]) {

@@ -6,14 +6,16 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use crate::fault::{Faults, child};
+use crate::json;
 use crate::problem::default_currency;
 use crate::{
     Battery, Circuit, DemandCharge, Fault, GridPhase, PhaseLoads, Problem, Series, SessionNeed,
 };
 
 /// Reads a problem. `Err` names every fault found, by JSON pointer; nothing is half-read.
-pub fn parse_problem(json: &str) -> Result<Problem, Vec<Fault>> {
-    let value: Value = match serde_json::from_str(json) {
+pub fn parse_problem(text: &str) -> Result<Problem, Vec<Fault>> {
+    let mut faults = Faults::default();
+    let value = match json::read(text, &mut faults) {
         Ok(value) => value,
         Err(error) => {
             let detail = format!("is not valid JSON: {error}");
@@ -23,7 +25,6 @@ pub fn parse_problem(json: &str) -> Result<Problem, Vec<Fault>> {
             }]);
         }
     };
-    let mut faults = Faults::default();
     let Some(problem) = problem(&value, &mut faults) else {
         return Err(faults.into_vec());
     };

@@ -12,6 +12,8 @@ pub(crate) const SLOTS_MAX: usize = 35_136;
 const SLOT_MINUTES_MAX: u32 = 1_440;
 const CIRCUITS_MAX: usize = 10_000;
 const SESSIONS_MAX: usize = 50_000;
+/// Deepest circuit below the root; a connection, a station, a board, a row and a post are five.
+const DEPTH_MAX: usize = 50;
 const BATTERIES_MAX: usize = 1_000;
 /// Most slots of all windows together: some 1 GB of work space.
 const WINDOW_SLOTS_MAX: usize = 10_000_000;
@@ -203,6 +205,10 @@ impl Check {
             .iter()
             .map(|circuit| index_of.get(circuit.parent.as_deref()?).copied())
             .collect();
+        for index in too_deep(&parents) {
+            let detail = format!("is more than {DEPTH_MAX} circuits below the root");
+            self.faults.add(format!("/circuits/{index}/parent"), detail);
+        }
         for index in circles(&parents) {
             let detail = "leads back to the circuit itself; the circuits must form a tree";
             self.faults.add(format!("/circuits/{index}/parent"), detail);
@@ -404,6 +410,19 @@ fn circuit_ids(problem: &Problem) -> BTreeSet<&str> {
         .circuits
         .iter()
         .map(|circuit| circuit.id.as_str())
+        .collect()
+}
+
+/// The circuits just beyond the deepest level allowed.
+fn too_deep(parents: &[Option<usize>]) -> Vec<usize> {
+    let level = |circuit: usize| {
+        std::iter::successors(Some(circuit), |here| parents[*here])
+            .take(DEPTH_MAX + 3)
+            .count()
+    };
+    // One more than the circuits above it; a circle never ends and is reported as such.
+    (0..parents.len())
+        .filter(|circuit| level(*circuit) == DEPTH_MAX + 2)
         .collect()
 }
 

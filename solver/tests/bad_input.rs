@@ -132,6 +132,32 @@ fn a_circle_of_circuits_is_named_on_each_of_its_members() {
 }
 
 #[test]
+fn a_key_given_twice_is_refused() {
+    let text = good()
+        .to_string()
+        .replacen("\"slots\":4", "\"slots\":4,\"slots\":4", 1);
+    let faults = parse_problem(&text).unwrap_err();
+    assert_eq!(faults[0].pointer, "/slots");
+    assert_eq!(faults[0].detail, "is given twice");
+}
+
+#[test]
+fn a_tree_deeper_than_fifty_circuits_is_refused() {
+    let mut problem = good();
+    let chain = |depth: usize| {
+        let parent = (depth > 0).then(|| format!("c{}", depth - 1));
+        json!({"id": format!("c{depth}"), "parent": parent, "import_limit_kw": 10})
+    };
+    problem["sessions"] = json!([]);
+    problem["batteries"] = json!([]);
+    problem["circuits"] = (0..=50).map(chain).collect();
+    assert!(parse_problem(&problem.to_string()).is_ok());
+    problem["circuits"] = (0..=53).map(chain).collect();
+    let faults = parse_problem(&problem.to_string()).unwrap_err();
+    assert_eq!(faults[0].pointer, "/circuits/51/parent");
+}
+
+#[test]
 fn text_that_is_not_json_is_refused_without_a_panic() {
     for text in [
         "",

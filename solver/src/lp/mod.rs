@@ -34,6 +34,10 @@ pub(crate) struct Answer {
 /// Weighted unmet energy below this is none, in kWh.
 const UNMET_TOLERANCE_KWH: f64 = 1e-5;
 
+/// Most slots of all windows together: 2,000 sessions of 100 slots, some ten seconds. A backend does
+/// not look up while it works, so what would take minutes is left to the flow method.
+const CELLS_MAX: usize = 200_000;
+
 /// Solves the stages: least unmet energy, then least cost. `None` when the backend fails or
 /// `should_stop` says so.
 pub(crate) fn solve(
@@ -41,7 +45,8 @@ pub(crate) fn solve(
     backend: UsedBackend,
     should_stop: &dyn Fn() -> bool,
 ) -> Option<Answer> {
-    if should_stop() {
+    let cells: usize = model.sessions.iter().map(|it| it.to - it.from).sum();
+    if should_stop() || cells > CELLS_MAX {
         return None;
     }
     // A price on unmet energy above all others does both stages at once where nothing stays unmet.

@@ -65,10 +65,11 @@ impl<'m> Program<'m> {
         for battery in 0..model.problem.batteries.len() {
             program.battery(battery);
         }
-        for circuit in 0..model.circuits.len() {
-            program.circuit(circuit);
+        let members = Members::by_circuit(model);
+        for (circuit, members) in members.iter().enumerate() {
+            program.circuit(circuit, members);
         }
-        program.grid();
+        program.grid(&members[model.root]);
         program
     }
 
@@ -163,12 +164,11 @@ impl<'m> Program<'m> {
     }
 
     /// The rows of one circuit: import, feed-in and phases, each only where it can bind.
-    fn circuit(&mut self, circuit: usize) {
+    fn circuit(&mut self, circuit: usize, members: &Members) {
         let node = &self.model.circuits[circuit];
-        let members = Members::of(self.model, circuit);
         for slot in 0..self.model.slots {
-            let terms = self.terms(&members, slot, |_| 1.0, 1.0);
-            let (most, least) = self.reach(&members, slot, |_| 1.0, 1.0);
+            let terms = self.terms(members, slot, |_| 1.0, 1.0);
+            let (most, least) = self.reach(members, slot, |_| 1.0, 1.0);
             let free = to_kw(node.free_mw[slot]);
             if most > free {
                 self.handles
@@ -182,10 +182,10 @@ impl<'m> Program<'m> {
             }
             for (phase, free) in node.phase_free.iter().flatten().enumerate() {
                 let share = |session: usize| self.model.sessions[session].share_on(phase);
-                let (most, _) = self.reach(&members, slot, share, 1.0 / 3.0);
+                let (most, _) = self.reach(members, slot, share, 1.0 / 3.0);
                 let free = to_kw(free[slot] / SIXTHS);
                 if most > free {
-                    let terms = self.terms(&members, slot, share, 1.0 / 3.0);
+                    let terms = self.terms(members, slot, share, 1.0 / 3.0);
                     self.rows.push(sum(&terms).leq(free));
                 }
             }
@@ -193,8 +193,7 @@ impl<'m> Program<'m> {
     }
 
     /// Cost of the grid connection in every slot, and its peak.
-    fn grid(&mut self) {
-        let members = Members::of(self.model, self.model.root);
+    fn grid(&mut self, members: &Members) {
         let hours = self.model.hours;
         let charge = self.model.problem.demand_charge;
         if let Some(charge) = charge {
@@ -203,8 +202,8 @@ impl<'m> Program<'m> {
             self.handles.peak = Some(peak);
         }
         for slot in 0..self.model.slots {
-            let terms = self.terms(&members, slot, |_| 1.0, 1.0);
-            let (most, least) = self.reach(&members, slot, |_| 1.0, 1.0);
+            let terms = self.terms(members, slot, |_| 1.0, 1.0);
+            let (most, least) = self.reach(members, slot, |_| 1.0, 1.0);
             let base = self.model.circuits[self.model.root].base_kw[slot];
             let (import, export) = (self.model.import_price(slot), self.model.export_price(slot));
             if base >= least || (import - export).abs() < 1e-12 {
@@ -279,28 +278,26 @@ impl<'m> Program<'m> {
 }
 
 /// The sessions and batteries below a circuit.
+#[derive(Default)]
 struct Members {
     sessions: Vec<usize>,
     batteries: Vec<usize>,
 }
 
 impl Members {
-    fn of(model: &Model<'_>, circuit: usize) -> Self {
-        let below = |at: usize| model.upwards(at).any(|above| above == circuit);
-        let sessions = model
-            .sessions
-            .iter()
-            .enumerate()
-            .filter(|(_, it)| below(it.circuit));
-        let batteries = model
-            .battery_circuits
-            .iter()
-            .enumerate()
-            .filter(|(_, at)| below(**at));
-        Self {
-            sessions: sessions.map(|(index, _)| index).collect(),
-            batteries: batteries.map(|(index, _)| index).collect(),
+    fn by_circuit(model: &Model<'_>) -> Vec<Self> {
+        let mut members: Vec<Self> = model.circuits.iter().map(|_| Self::default()).collect();
+        for (session, it) in model.sessions.iter().enumerate() {
+            for circuit in model.upwards(it.circuit) {
+                members[circuit].sessions.push(session);
+            }
         }
+        for (battery, circuit) in model.battery_circuits.iter().enumerate() {
+            for circuit in model.upwards(*circuit) {
+                members[circuit].batteries.push(battery);
+            }
+        }
+        members
     }
 }
 
