@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::headroom::{Headroom, Tap};
+use crate::milliwatts;
 use crate::model::Model;
 use crate::report::Draft;
 use crate::{Explanation, Reason};
@@ -9,25 +11,66 @@ use crate::{Explanation, Reason};
 /// Less than this is nothing, in mW: a watt.
 const NEARLY_NOTHING_MW: i64 = 1_000;
 
+/// Prices nearer than this are the same, per kWh.
+const SAME_PRICE: f64 = 1e-9;
+
 /// An explanation for each session.
-pub(crate) fn explain(model: &Model<'_>, draft: &Draft, loads: &[Vec<i64>]) -> Vec<Explanation> {
+pub(crate) fn explain(model: &Model<'_>, draft: &Draft) -> Vec<Explanation> {
+    let mut headroom = Headroom::of(model);
+    for (session, it) in model.sessions.iter().enumerate() {
+        let tap = Tap::of_session(model, session);
+        for (slot, power) in (it.from..it.to).zip(&draft.powers[session]) {
+            headroom.take(model, tap, slot, *power);
+        }
+    }
+    for (battery, powers) in draft.batteries.iter().enumerate() {
+        let tap = Tap::of_battery(model, battery);
+        for (slot, power) in powers.iter().enumerate() {
+            headroom.take(model, tap, slot, *power);
+        }
+    }
+    let peak_room = peak_room(model, &headroom);
     (0..model.sessions.len())
-        .map(|session| Explainer::new(model, draft, loads, session).explain())
+        .map(|session| Explainer::new(model, draft, &headroom, &peak_room, session).explain())
         .collect()
+}
+
+/// How far each slot is below the plan's peak, in mW, where there is a demand charge.
+fn peak_room(model: &Model<'_>, headroom: &Headroom) -> Vec<i64> {
+    let root = &model.circuits[model.root];
+    let net = |slot: usize| {
+        let planned = root.free_mw[slot] - headroom.free[model.root][slot];
+        planned + milliwatts::ceil(root.base_kw[slot])
+    };
+    let Some(charge) = model.problem.demand_charge.filter(|it| it.per_kw > 0.0) else {
+        return vec![i64::MAX; model.slots];
+    };
+    let highest = (0..model.slots).map(net).max().unwrap_or_default();
+    let peak = highest.max(milliwatts::floor(charge.peak_so_far_kw));
+    (0..model.slots).map(|slot| peak - net(slot)).collect()
 }
 
 struct Explainer<'a> {
     model: &'a Model<'a>,
     powers: &'a [i64],
-    loads: &'a [Vec<i64>],
+    headroom: &'a Headroom,
+    peak_room: &'a [i64],
     session: usize,
     /// The dearest price at which it charges.
     dearest: f64,
     satisfied: bool,
+    /// It wants more than its window can carry.
+    wants_beyond: bool,
 }
 
 impl<'a> Explainer<'a> {
-    fn new(model: &'a Model<'a>, draft: &'a Draft, loads: &'a [Vec<i64>], session: usize) -> Self {
+    fn new(
+        model: &'a Model<'a>,
+        draft: &'a Draft,
+        headroom: &'a Headroom,
+        peak_room: &'a [i64],
+        session: usize,
+    ) -> Self {
         let it = &model.sessions[session];
         let powers = &draft.powers[session];
         let dearest = powers
@@ -38,13 +81,18 @@ impl<'a> Explainer<'a> {
             .fold(f64::NEG_INFINITY, f64::max);
         let planned: i64 = powers.iter().sum();
         let satisfied = planned + NEARLY_NOTHING_MW >= it.energy;
+        let wanted = &model.problem.sessions[session];
+        let drawn_kw = wanted.energy_kwh / (wanted.efficiency * model.hours);
+        let wants_beyond = milliwatts::floor(drawn_kw) > it.energy + NEARLY_NOTHING_MW;
         Self {
             model,
             powers,
-            loads,
+            headroom,
+            peak_room,
             session,
             dearest,
             satisfied,
+            wants_beyond,
         }
     }
 
@@ -77,7 +125,7 @@ impl<'a> Explainer<'a> {
         }
         let price = self.model.import_price(slot);
         // It would charge more here if it could: it is short, or pays more elsewhere.
-        let wants_more = !self.satisfied || price < self.dearest;
+        let wants_more = !self.satisfied || price < self.dearest - SAME_PRICE;
         if power > 0 {
             return self.charging(slot, power, price, wants_more, limited);
         }
@@ -97,8 +145,7 @@ impl<'a> Explainer<'a> {
     ) -> Reason {
         let it = &self.model.sessions[self.session];
         if power + NEARLY_NOTHING_MW >= it.max_mw {
-            let tight = !self.satisfied && self.binding(slot).is_none();
-            return if tight {
+            return if self.wants_beyond {
                 Reason::WindowTooShort
             } else {
                 Reason::FullPower
@@ -120,8 +167,12 @@ impl<'a> Explainer<'a> {
             limited.insert(circuit);
             return Reason::CircuitLimit;
         }
-        if self.phase_limited() {
-            Reason::PhaseLimit
+        if let Some(circuit) = self.binding_by_phase(slot) {
+            limited.insert(circuit);
+            return Reason::PhaseLimit;
+        }
+        if self.peak_room[slot] < self.step(slot) {
+            Reason::DemandCharge
         } else {
             Reason::MinimumPower
         }
@@ -144,24 +195,36 @@ impl<'a> Explainer<'a> {
         }
     }
 
-    /// The deepest circuit above the session without room for its minimum, or for a watt.
-    fn binding(&self, slot: usize) -> Option<usize> {
+    /// What more power would come as, at least: a watt, or the minimum where it is off.
+    fn step(&self, slot: usize) -> i64 {
         let it = &self.model.sessions[self.session];
-        let now = self.powers[slot - it.from];
-        let step = if now > 0 {
+        let is_on = self.powers[slot - it.from] > 0;
+        if is_on {
             NEARLY_NOTHING_MW
         } else {
             it.min_mw.max(NEARLY_NOTHING_MW)
-        };
-        self.model.upwards(it.circuit).find(|circuit| {
-            self.model.circuits[*circuit].free_mw[slot] - self.loads[*circuit][slot] < step
-        })
+        }
     }
 
-    fn phase_limited(&self) -> bool {
-        let it = &self.model.sessions[self.session];
+    /// The deepest circuit above the session without room for a step more.
+    fn binding(&self, slot: usize) -> Option<usize> {
+        let circuit = self.model.sessions[self.session].circuit;
+        let step = self.step(slot);
         self.model
-            .upwards(it.circuit)
-            .any(|circuit| self.model.circuits[circuit].phase_free.is_some())
+            .upwards(circuit)
+            .find(|circuit| self.headroom.free[*circuit][slot] < step)
+    }
+
+    /// The deepest circuit above the session with a phase without room for a step more.
+    fn binding_by_phase(&self, slot: usize) -> Option<usize> {
+        let it = &self.model.sessions[self.session];
+        let load = self.step(slot) * it.sixths_per_phase();
+        self.model.upwards(it.circuit).find(|circuit| {
+            let phases = self.headroom.phase_free[*circuit]
+                .iter()
+                .flatten()
+                .zip(it.on_phase);
+            phases.into_iter().any(|(free, on)| on && free[slot] < load)
+        })
     }
 }

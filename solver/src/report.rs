@@ -40,7 +40,7 @@ pub(crate) fn solution(
     backend: UsedBackend,
 ) -> Solution {
     let loads = loads(model, draft);
-    let explanations = explain::explain(model, draft, &loads);
+    let explanations = explain::explain(model, draft);
     let sessions: Vec<SessionPlan> = explanations
         .into_iter()
         .enumerate()

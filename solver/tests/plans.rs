@@ -2,7 +2,7 @@
 
 mod support;
 
-use evenload_solver::{Reason, Settings, Status, audit, solve};
+use evenload_solver::{Battery, DemandCharge, Reason, Settings, Status, audit, solve};
 use support::{Site, kwh};
 
 #[test]
@@ -32,6 +32,99 @@ fn a_limit_below_the_base_load_stops_all_charging_in_that_slot() {
     assert_eq!(kwh(plan.unmet_kwh), kwh(5.0));
     assert_eq!(plan.sessions[0].limited_by, ["site"]);
     assert_eq!(plan.circuits[0].headroom_kw, [-30.0, 40.0]);
+}
+
+#[test]
+fn who_is_held_down_is_told_by_what() {
+    let cars = || {
+        Site::with_prices(&[0.1, 0.2])
+            .car("s1", 0, 2, 12.0, 4.0, 10.0)
+            .car("s2", 0, 2, 12.0, 4.0, 10.0)
+    };
+    let why = |problem| {
+        let plan = solve(&problem, &Settings::default(), &|| false);
+        plan.sessions
+            .iter()
+            .flat_map(|it| it.reasons.clone())
+            .collect::<Vec<_>>()
+    };
+    let mut by_circuit = cars().problem();
+    by_circuit.circuits[0].import_limit_kw = 15.0.into();
+    assert!(why(by_circuit).contains(&Reason::CircuitLimit));
+
+    let mut by_phase = cars().problem();
+    by_phase.circuits[0].phase_limit_kw = Some(5.0.into());
+    assert!(why(by_phase).contains(&Reason::PhaseLimit));
+
+    let mut by_charge = cars().problem();
+    by_charge.demand_charge = Some(DemandCharge {
+        per_kw: 9.0,
+        peak_so_far_kw: 0.0,
+    });
+    assert!(why(by_charge).contains(&Reason::DemandCharge));
+
+    let too_much = Site::with_prices(&[0.1, 0.2])
+        .car("s1", 0, 2, 30.0, 4.0, 10.0)
+        .problem();
+    assert_eq!(why(too_much), [Reason::WindowTooShort]);
+}
+
+#[test]
+fn among_equal_prices_the_previous_plan_is_kept() {
+    let mut problem = Site::with_prices(&[0.1; 4])
+        .car("s1", 0, 4, 20.0, 4.0, 10.0)
+        .problem();
+    problem.circuits[0].import_limit_kw = 10.0.into();
+    problem.sessions.push(problem.sessions[0].clone());
+    problem.sessions[1].id = "s2".to_owned();
+    let rows = [
+        ("s1", vec![0.0, 0.0, 10.0, 10.0]),
+        ("s2", vec![10.0, 10.0, 0.0, 0.0]),
+    ];
+    problem.previous = rows
+        .iter()
+        .map(|(id, row)| ((*id).to_owned(), row.clone()))
+        .collect();
+    let plan = solve(&problem, &Settings::default(), &|| false);
+    assert_eq!(plan.sessions[0].power_kw, rows[0].1);
+    assert_eq!(plan.sessions[1].power_kw, rows[1].1);
+}
+
+#[test]
+fn a_demand_charge_spreads_charging_below_the_peak_so_far() {
+    let mut problem = Site::with_prices(&[0.1, 0.2, 0.2])
+        .car("s1", 0, 3, 15.0, 0.0, 20.0)
+        .problem();
+    problem.demand_charge = Some(DemandCharge {
+        per_kw: 1.0,
+        peak_so_far_kw: 6.0,
+    });
+    let plan = solve(&problem, &Settings::default(), &|| false);
+    // A kW more of peak costs 1.00 and saves 0.10: six in the cheap hour, the rest in order.
+    assert_eq!(plan.sessions[0].power_kw, [6.0, 6.0, 3.0]);
+    assert_eq!(kwh(plan.cost.demand), 0);
+}
+
+#[test]
+fn a_battery_carries_cheap_energy_into_the_dear_hour() {
+    let mut problem = Site::with_prices(&[0.1, 0.5]).problem();
+    problem.circuits[0].base_load_kw = Some(4.0.into());
+    problem.batteries = vec![Battery {
+        id: "b1".to_owned(),
+        circuit: "site".to_owned(),
+        capacity_kwh: 10.0,
+        soc_kwh: 0.0,
+        min_soc_kwh: 0.0,
+        charge_max_kw: 10.0,
+        discharge_max_kw: 10.0,
+        efficiency: 1.0,
+        cycle_cost_per_kwh: 0.01,
+    }];
+    let plan = solve(&problem, &Settings::default(), &|| false);
+    assert_eq!(kwh(plan.batteries[0].power_kw[0]), kwh(4.0));
+    assert_eq!(kwh(plan.batteries[0].power_kw[1]), kwh(-4.0));
+    // 8 kWh at 0.10 and 4 kWh of wear at 0.01.
+    assert_eq!(kwh(plan.cost.total), kwh(0.84));
 }
 
 #[test]
