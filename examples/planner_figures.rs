@@ -287,7 +287,7 @@ impl Worth {
 }
 
 fn days(recording: &Recording, count: u64) {
-    let from = NaiveDate::from_ymd_opt(2019, 10, 1).unwrap();
+    let from = NaiveDate::from_ymd_opt(2019, 10, 7).unwrap();
     let days: Vec<NaiveDate> = from
         .iter_days()
         .take(usize::try_from(count).unwrap())
@@ -301,12 +301,11 @@ fn days(recording: &Recording, count: u64) {
     };
     let variants = [
         ("plain re-solving", policy(0, 0, 0)),
-        ("waiting price 0.002", policy(0, 2_000, 0)),
-        ("expected arrivals K=1", policy(1, 0, 0)),
-        ("expected arrivals K=3", policy(3, 0, 0)),
+        ("waiting 0.002", policy(0, 2_000, 0)),
+        ("K=3", policy(3, 0, 0)),
+        ("K=3, waiting 0.0005", policy(3, 500, 0)),
+        ("K=3, waiting 0.001", policy(3, 1_000, 0)),
         ("K=3, waiting 0.002", policy(3, 2_000, 0)),
-        ("K=5, waiting 0.002", policy(5, 2_000, 0)),
-        ("K=3, 0.002, margin 900 (default)", policy(3, 2_000, 900)),
     ];
     for limit_kw in [120.0, 60.0] {
         let (mut equal, mut best) = (Worth::default(), Worth::default());

@@ -2,11 +2,13 @@
 
 use chrono::TimeDelta;
 
-use super::draft::{Draft, Row, reason};
-use super::frame::{Frame, FrameCircuit, LimitOrigin};
+use super::draft::{Draft, Row};
+use super::explain::Explainer;
+use super::frame::{Frame, FrameCircuit};
 use super::layout::Layout;
 use super::need::{Class, Need};
-use crate::domain::plan::{Plan, PlannedCircuit, PlannedEvse, Reason};
+use crate::domain::plan::{Plan, PlannedCircuit, PlannedEvse};
+use crate::domain::policy::Policy;
 use crate::domain::quantity::{Energy, Money, Power};
 use crate::domain::time::Time;
 use crate::state::SiteState;
@@ -19,14 +21,16 @@ pub(super) fn plan(
     state: &SiteState,
     layout: &Layout<'_>,
     frame: &Frame,
+    policy: &Policy,
     needs: &[Need<'_>],
     draft: &Draft,
     input_digest: String,
 ) -> Plan {
+    let explainer = Explainer::new(layout, frame, policy, needs, draft);
     let evses: Vec<PlannedEvse> = needs
         .iter()
         .zip(&draft.rows)
-        .map(|(need, row)| planned_evse(layout, frame, need, row, draft))
+        .map(|(need, row)| planned_evse(frame, need, row, &explainer))
         .collect();
     let circuits = frame
         .circuits
@@ -97,28 +101,23 @@ fn planned_circuit(
 }
 
 fn planned_evse(
-    layout: &Layout<'_>,
     frame: &Frame,
     need: &Need<'_>,
     row: &Row,
-    draft: &Draft,
+    explainer: &Explainer<'_>,
 ) -> PlannedEvse {
-    let slot_length = frame.horizon.slot();
-    let (unmet, ready_at) = outcome(frame, need, row, slot_length);
-    let reasons: Vec<Reason> = (0..frame.horizon.slots)
-        .map(|slot| explain(layout, frame, need, row, draft, slot))
-        .collect();
-    let limited_by = row
+    let (unmet, ready_at) = outcome(frame, need, row, frame.horizon.slot());
+    let explanation = explainer.explain(need, row, unmet);
+    let limited_by = explanation
         .limited_by
         .iter()
-        .filter_map(|index| frame.circuits.get(*index))
-        .map(|circuit| circuit.circuit.clone())
+        .map(|index| frame.circuits[*index].circuit.clone())
         .collect();
     PlannedEvse {
         evse: need.evse.id.clone(),
         session: need.session.clone(),
         power: row.power.clone(),
-        reasons,
+        reasons: explanation.slots,
         unmet,
         ready_at,
         departure: Some(need.departure),
@@ -145,100 +144,4 @@ fn outcome(
         }
     }
     (left, None)
-}
-
-fn explain(
-    layout: &Layout<'_>,
-    frame: &Frame,
-    need: &Need<'_>,
-    row: &Row,
-    draft: &Draft,
-    slot: usize,
-) -> Reason {
-    if slot >= need.to && need.class != Class::Paused {
-        return Reason::NotConnected;
-    }
-    let power = row.power[slot];
-    match need.class {
-        Class::Paused | Class::Now => return Reason::Override,
-        Class::Charged => return Reason::Charged,
-        Class::Urgent if power.is_positive() && power >= need.max => {
-            return Reason::AsSoonAsPossible;
-        }
-        Class::Tight if power.is_positive() && power >= need.max => return Reason::Deadline,
-        Class::Urgent | Class::Tight | Class::Planned => {}
-    }
-    let told = row
-        .told
-        .get(slot)
-        .copied()
-        .map_or(Reason::AsSoonAsPossible, reason);
-    let is_early = matches!(need.class, Class::Urgent | Class::Tight);
-    match told {
-        Reason::CircuitLimit => limit_reason(layout, frame, need, draft, slot),
-        Reason::Deadline if waits_for_others(layout, need, draft, frame, slot) => {
-            Reason::ExpectedArrivals
-        }
-        Reason::CheapSlot | Reason::Deadline if is_early => Reason::AsSoonAsPossible,
-        Reason::Charged | Reason::CheaperLater if power.is_positive() => Reason::Deadline,
-        Reason::NotConnected => Reason::Charged,
-        told => told,
-    }
-}
-
-/// A limit keeps it lower: whose, and is it really used up, or kept for expected arrivals?
-fn limit_reason(
-    layout: &Layout<'_>,
-    frame: &Frame,
-    need: &Need<'_>,
-    draft: &Draft,
-    slot: usize,
-) -> Reason {
-    let path = &layout.paths[need.index];
-    let is_expected = |circuit: &usize| {
-        draft
-            .expected
-            .get(*circuit)
-            .is_some_and(|row| row[slot] >= need.min.max(Power::from_watts(1)))
-    };
-    if path.iter().any(is_expected) {
-        return Reason::ExpectedArrivals;
-    }
-    let from_signal = path
-        .iter()
-        .filter(|circuit| draft_limits(draft, **circuit, need))
-        .any(|circuit| frame.circuits[*circuit].limit_origin[slot] != LimitOrigin::Operator);
-    if from_signal {
-        Reason::SignalLimit
-    } else {
-        Reason::CircuitLimit
-    }
-}
-
-fn draft_limits(draft: &Draft, circuit: usize, need: &Need<'_>) -> bool {
-    draft
-        .rows
-        .iter()
-        .any(|row| row.limited_by.contains(&circuit))
-        && need.is_open()
-}
-
-/// It charges now although a later slot costs less, since others are expected there.
-fn waits_for_others(
-    layout: &Layout<'_>,
-    need: &Need<'_>,
-    draft: &Draft,
-    frame: &Frame,
-    slot: usize,
-) -> bool {
-    let price = frame.price(slot);
-    (slot + 1..need.to).any(|later| {
-        frame.price(later) < price
-            && layout.paths[need.index].iter().any(|circuit| {
-                draft
-                    .expected
-                    .get(*circuit)
-                    .is_some_and(|row| row[later].is_positive())
-            })
-    })
 }

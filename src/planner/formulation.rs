@@ -45,6 +45,9 @@ pub(super) struct Item {
     pub(super) max: Power,
     /// Weight of energy it does not get.
     pub(super) priority: f64,
+    /// What the last plan gave it, by slot; empty if that did not know it. Among equally good plans
+    /// the one nearest to it is taken, so that fewer profiles change.
+    pub(super) before: Vec<Power>,
 }
 
 /// The problem of these sessions in this room.
@@ -75,8 +78,23 @@ pub(super) fn problem(
             .map(|(index, item)| session(layout, frame, index, item))
             .collect(),
         batteries: Vec::new(),
-        previous: BTreeMap::new(),
+        previous: previous(items),
     }
+}
+
+fn previous(items: &[Item]) -> BTreeMap<String, Vec<f64>> {
+    items
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| !item.before.is_empty())
+        .map(|(index, item)| {
+            let before = item
+                .before
+                .iter()
+                .map(|power| power.min(&HIGHEST).kilowatts());
+            (index.to_string(), before.collect())
+        })
+        .collect()
 }
 
 fn prices(frame: &Frame, policy: &Policy, order: Order) -> Vec<f64> {

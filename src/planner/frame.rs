@@ -110,13 +110,13 @@ impl Frame {
         frame
     }
 
-    /// From when to when a slot's powers hold.
+    /// From when to when a slot's powers hold: slot 0 from the instant of the plan, wherever in or
+    /// before the slot that is.
     pub fn span(&self, slot: usize) -> (Time, Time) {
-        let start = self.horizon.slot_start(slot);
         let start = if slot == 0 {
-            start.min(self.from)
+            self.from
         } else {
-            start
+            self.horizon.slot_start(slot)
         };
         (start, self.horizon.slot_start(slot + 1))
     }

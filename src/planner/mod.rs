@@ -8,7 +8,9 @@
 pub mod check;
 mod digest;
 mod draft;
+mod exchange;
 mod expected;
+mod explain;
 mod extract;
 mod fallback;
 mod formulation;
@@ -50,8 +52,17 @@ pub fn plan(state: &SiteState, policy: &Policy, now: Time, should_stop: &dyn Fn(
         },
         &|| Some(fallback::proportional(&layout, &frame, &needs)),
     ];
-    let extract =
-        |draft: &Draft| extract::plan(state, &layout, &frame, &needs, draft, input_digest.clone());
+    let extract = |draft: &Draft| {
+        extract::plan(
+            state,
+            &layout,
+            &frame,
+            policy,
+            &needs,
+            draft,
+            input_digest.clone(),
+        )
+    };
     rungs
         .into_iter()
         .filter_map(|rung| rung())
@@ -83,9 +94,11 @@ fn solved(
         policy,
         needs,
         phantoms: &phantoms,
+        last: state.plan.as_deref(),
         should_stop,
     };
     let mut draft = stages.run()?;
+    exchange::exchange(layout, frame, needs, &mut draft);
     top_up::top_up(layout, frame, needs, &mut draft);
     Some(draft)
 }

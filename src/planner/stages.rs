@@ -23,7 +23,7 @@ use super::frame::Frame;
 use super::layout::Layout;
 use super::need::{Class, Need};
 use super::room::{Place, Room};
-use crate::domain::plan::PlanOrigin;
+use crate::domain::plan::{Plan, PlanOrigin};
 use crate::domain::policy::Policy;
 use crate::domain::quantity::{Energy, Power, Price};
 
@@ -39,6 +39,8 @@ pub(super) struct Stages<'s> {
     pub(super) policy: &'s Policy,
     pub(super) needs: &'s [Need<'s>],
     pub(super) phantoms: &'s [Phantom],
+    /// The plan before this one.
+    pub(super) last: Option<&'s Plan>,
     pub(super) should_stop: &'s dyn Fn() -> bool,
 }
 
@@ -131,8 +133,29 @@ impl Stages<'_> {
                     min: need.min,
                     max: need.max,
                     priority: 1.0,
+                    before: self.before(need),
                 };
                 (index, item)
+            })
+            .collect()
+    }
+
+    /// What the last plan gave this session in the slots of this one.
+    fn before(&self, need: &Need<'_>) -> Vec<Power> {
+        let Some(last) = self.last else {
+            return Vec::new();
+        };
+        let planned = last
+            .evse(&need.evse.id)
+            .filter(|planned| planned.session == need.session);
+        let Some(planned) = planned else {
+            return Vec::new();
+        };
+        (0..self.frame.horizon.slots)
+            .map(|slot| {
+                let old = last.slot_at(self.frame.span(slot).0);
+                let power = old.and_then(|old| planned.power.get(old));
+                power.copied().unwrap_or(Power::ZERO)
             })
             .collect()
     }
@@ -251,13 +274,17 @@ fn item_of(phantom: &Phantom) -> Item {
         min: Power::ZERO,
         max: phantom.max,
         priority: PHANTOM_PRIORITY,
+        before: Vec::new(),
     }
 }
 
 fn worse(origin: PlanOrigin, solution: &Solution) -> PlanOrigin {
     match (origin, solution.status) {
-        (PlanOrigin::ProportionalShare, _) | (_, Status::Fallback) => PlanOrigin::ProportionalShare,
-        (_, Status::FeasibleTimeLimit) => PlanOrigin::TimeLimit,
+        (PlanOrigin::ProportionalShare, _) => PlanOrigin::ProportionalShare,
+        (_, Status::Fallback) if solution.backend == UsedBackend::Proportional => {
+            PlanOrigin::ProportionalShare
+        }
+        (_, Status::FeasibleTimeLimit | Status::Fallback) => PlanOrigin::TimeLimit,
         (origin, Status::Optimal) => origin,
     }
 }

@@ -1,86 +1,14 @@
-//! Behaviour of the planner.
+//! By which rule each session is planned, and what holds when the solver does not answer.
 
-use std::sync::Arc;
-
-use proptest::prelude::*;
-
-use super::check::{Broken, check};
-use super::plan;
+use super::super::check::{Broken, check};
+use super::super::plan;
+use super::{FULL, HOUR, arrives, plan_at, powers, prices, sends, signal};
 use crate::domain::event::{EventKind, OverrideAction};
-use crate::domain::id::SignalKey;
-use crate::domain::plan::{Plan, PlanOrigin, Reason};
+use crate::domain::plan::{PlanOrigin, Reason};
 use crate::domain::policy::Policy;
-use crate::domain::quantity::{Energy, Power, Price};
-use crate::domain::session::Needs;
-use crate::domain::signal::{SignalKind, SignalSeries, SignalSlot};
-use crate::state::SiteState;
+use crate::domain::quantity::{Energy, Power};
+use crate::domain::signal::SignalKind;
 use crate::state::testing::{at, evse_id, happen, kw, live, session, site_of};
-
-const HOUR: i64 = 3600;
-
-/// 11.04 kW x 1.1: what an EVSE of the tests draws at most.
-const FULL: Power = Power::from_watts(12_144);
-
-fn never() -> bool {
-    false
-}
-
-fn plan_at(state: &SiteState, second: i64) -> Plan {
-    plan(state, &Policy::default(), at(second), &never)
-}
-
-/// A car plugs in at EVSE `number` now, and says what it needs.
-fn arrives(state: &mut SiteState, number: usize, leaves: Option<i64>, kwh: Option<f64>) {
-    let mut session = session(number, 0);
-    session.needs = Needs {
-        departure: leaves.map(at),
-        energy: kwh.map(Energy::from_kilowatt_hours),
-        discharge_allowed: false,
-    };
-    let session = Box::new(session);
-    happen(state, 0, EventKind::SessionSeen { session });
-}
-
-fn signal(kind: SignalKind, slots: &[(i64, i64, i64)]) -> SignalSeries {
-    SignalSeries {
-        key: SignalKey::new(format!("{kind:?}")).expect("valid"),
-        source: "test".into(),
-        revision: 1,
-        kind,
-        circuit: None,
-        slots: slots
-            .iter()
-            .map(|(start, end, value)| SignalSlot {
-                start: at(*start),
-                end: at(*end),
-                value: *value,
-            })
-            .collect(),
-        priority: 20,
-        hard: true,
-        issued_at: at(0),
-        received_at: at(0),
-        valid_until: None,
-    }
-}
-
-fn sends(state: &mut SiteState, series: SignalSeries) {
-    let series = Arc::new(series);
-    state.signals.insert(series.key.clone(), series);
-}
-
-/// Prices per `MWh` by hour, in the currency.
-fn prices(state: &mut SiteState, per_mwh: &[i64]) {
-    let slots: Vec<(i64, i64, i64)> = (0..)
-        .zip(per_mwh)
-        .map(|(hour, price)| (hour * HOUR, (hour + 1) * HOUR, price * 1000))
-        .collect();
-    sends(state, signal(SignalKind::ImportPrice, &slots));
-}
-
-fn powers(plan: &Plan, number: usize) -> &[Power] {
-    &plan.evse(&evse_id(number)).expect("planned").power
-}
 
 #[test]
 fn a_car_with_a_departure_charges_in_the_cheapest_hours_of_its_stay() {
@@ -300,81 +228,4 @@ fn the_checker_finds_what_a_plan_must_not_do() {
         check(&state, &gone, at(0)),
         Err(Broken::Session(_))
     ));
-}
-
-#[test]
-fn a_flat_price_fills_what_no_signal_says() {
-    let mut state = live(site_of(50.0, 1));
-    state.site.flat_price = Some(Price::from_micros(250_000));
-    prices(&mut state, &[100]);
-    arrives(&mut state, 1, Some(6 * HOUR), Some(10.0));
-    let plan = plan_at(&state, 0);
-    assert_eq!(plan.prices[11], Price::from_micros(100_000));
-    assert_eq!(plan.prices[12], Price::from_micros(250_000));
-}
-
-prop_compose! {
-    fn any_state()(
-        limit in 0.0f64..80.0,
-        cars in prop::collection::vec(
-            (prop::option::of(-HOUR..20 * HOUR), prop::option::of(0.0f64..60.0)), 0..8,
-        ),
-        base in prop::option::of(prop::collection::vec(0i64..60_000, 1..20)),
-        price in prop::option::of(prop::collection::vec(-50i64..300, 1..20)),
-        cap in prop::option::of((0i64..5 * HOUR, 0i64..40_000)),
-        phase_a in prop::option::of(0.0f64..60.0),
-    ) -> SiteState {
-        let mut site = site_of(limit, 8);
-        site.circuits[0].phase_limit = phase_a.map(crate::domain::quantity::Current::from_amps);
-        let mut state = live(site);
-        for (number, (leaves, kwh)) in cars.into_iter().enumerate() {
-            arrives(&mut state, number + 1, leaves, kwh);
-        }
-        if let Some(price) = price {
-            prices(&mut state, &price);
-        }
-        if let Some(base) = base {
-            let slots: Vec<_> = (0..).zip(base).map(|(i, w)| (i * 1700, (i + 1) * 1700, w)).collect();
-            sends(&mut state, signal(SignalKind::BaseLoad, &slots));
-        }
-        if let Some((start, watts)) = cap {
-            sends(&mut state, signal(SignalKind::ImportLimit, &[(start, start + HOUR, watts)]));
-        }
-        state
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn every_plan_passes_the_check_and_is_the_solvers(state in any_state(), second in 0i64..600) {
-        let plan = plan_at(&state, second);
-        prop_assert_eq!(check(&state, &plan, at(second)), Ok(()));
-        prop_assert_eq!(plan.origin, PlanOrigin::Optimal);
-    }
-
-    #[test]
-    fn the_same_inputs_give_the_same_plan(state in any_state(), second in 0i64..600) {
-        let one = serde_json::to_string(&plan_at(&state, second)).expect("serialises");
-        let other = serde_json::to_string(&plan_at(&state.clone(), second)).expect("serialises");
-        prop_assert_eq!(one, other);
-    }
-
-    #[test]
-    fn every_rung_passes_the_check(state in any_state(), second in 0i64..600, cut in 0i64..30_000) {
-        let mut state = state;
-        let shared = plan(&state, &Policy::default(), at(second), &|| true);
-        prop_assert_eq!(check(&state, &shared, at(second)), Ok(()));
-        // Where nobody needs anything the solver is not asked, so it cannot be too slow.
-        let asked = shared.evses.iter().any(|planned| planned.needed.is_positive());
-        prop_assert!(!asked || shared.origin == PlanOrigin::ProportionalShare);
-        let plan_before = Box::new(plan_at(&state, second));
-        happen(&mut state, second, EventKind::PlanStored { plan: plan_before });
-        sends(&mut state, signal(SignalKind::ImportLimit, &[(0, 3 * HOUR, cut)]));
-        let clipped = plan(&state, &Policy::default(), at(second + 400), &|| true);
-        prop_assert_eq!(check(&state, &clipped, at(second + 400)), Ok(()));
-        let asked = clipped.evses.iter().any(|planned| planned.needed.is_positive());
-        prop_assert!(!asked || clipped.origin == PlanOrigin::Clipped);
-    }
 }
