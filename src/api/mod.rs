@@ -11,6 +11,7 @@ mod body;
 mod bound;
 mod departure_body;
 mod departures;
+mod effect;
 mod health;
 mod input;
 pub mod metrics;
@@ -53,6 +54,9 @@ use crate::domain::ports::{Clock, Sites};
 /// How many sites' signal writes are kept apart; two sites that share one wait for each other.
 const STRIPES: usize = 64;
 
+/// How many forecasts of an effect are made at a time; each takes a core.
+const FORECASTS: usize = 2;
+
 /// What the API gets from the service.
 #[derive(Clone)]
 pub struct ApiParts {
@@ -87,6 +91,7 @@ pub struct ApiState {
     metrics: Arc<Metrics>,
     policy: Policy,
     throttle: Throttle,
+    forecasts: tokio::sync::Semaphore,
     /// One writer at a time per site where a write depends on what is stored (revisions).
     writers: [tokio::sync::Mutex<()>; STRIPES],
 }
@@ -104,6 +109,7 @@ impl ApiState {
             metrics: parts.metrics,
             policy: parts.policy,
             throttle: Throttle::new(parts.rates),
+            forecasts: tokio::sync::Semaphore::new(FORECASTS),
             writers: std::array::from_fn(|_| tokio::sync::Mutex::new(())),
         }
     }

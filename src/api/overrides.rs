@@ -1,16 +1,16 @@
-//! `POST /sites/{site}/evses/{evse}/override`: charge now, pause, release.
+//! `POST /sites/{site}/evses/{evse}/override`: charge now, pause, release; and what it costs whom.
 
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::ApiState;
 use super::auth::{Access, Scope};
 use super::body::read_json;
 use super::input::Node;
 use super::problem::{Faults, Problem};
 use super::sites::{Answer, no_query};
+use super::{ApiState, effect};
 use crate::domain::event::{EventKind, OverrideAction};
 use crate::domain::id::EvseId;
 use crate::domain::time::Time;
@@ -41,7 +41,11 @@ pub(super) async fn post(
     let body = read_json(&request, payload).await?;
     let event = read(&evse, &body, api.clock.now())?;
     tracing::info!(site.id = %key, evse.id = %evse, by = access.name(), ?event, "override");
-    api.sites.submit(&key, vec![event], Vec::new()).await?;
+    api.sites
+        .submit(&key, vec![event.clone()], Vec::new())
+        .await?;
+    // Compared with the state before it; it holds already while we reckon.
+    let effect = effect::of(&api, state, event).await;
     let (_, state) = access.snapshot(&api, &path.0)?;
     let believed = state.evses.get(&evse);
     let override_ = believed.and_then(|believed| believed.override_);
@@ -50,6 +54,7 @@ pub(super) async fn post(
         "action": override_.map_or(json!("release"), |o| json!(o.action)),
         "until": override_.map(|o| o.until),
         "session": believed.and_then(|b| b.running()).map(|session| &session.id),
+        "effect": effect.map(|effect| effect.view(true)),
     })))
 }
 

@@ -13,9 +13,10 @@ use super::query::Query;
 use super::signal_body::{self, SignalBody};
 use super::signal_unit::KINDS;
 use super::sites::{Answer, no_query};
-use super::{ApiState, signal_view};
+use super::{ApiState, effect, signal_view};
 use crate::domain::event::EventKind;
 use crate::domain::id::{SignalKey, SiteKey};
+use crate::domain::ports::PortError;
 use crate::domain::signal::{MAX_SIGNAL_SLOTS, SignalSeries, SignalSlot};
 use crate::domain::time::Time;
 use crate::state::Snapshot;
@@ -91,19 +92,14 @@ pub(super) async fn get(
     Ok(HttpResponse::Ok().json(view))
 }
 
-/// Refuses what is not offered yet instead of passing over it: a client that asks for a dry run
-/// must not set a limit.
-fn no_dry_run(request: &HttpRequest) -> Result<(), Problem> {
+/// True if only the effect is asked for.
+fn dry_run(request: &HttpRequest) -> Result<bool, Problem> {
     let faults = Faults::default();
     let query = Query::of(request, &faults);
-    if query.flag("dry_run") == Some(true) {
-        query.fault(
-            "dry_run",
-            "is not offered yet; leave it out to set the signal, nothing was set now",
-        );
-    }
+    let dry = query.flag("dry_run").unwrap_or(false);
     query.close();
-    faults.check()
+    faults.check()?;
+    Ok(dry)
 }
 
 pub(super) async fn put(
@@ -113,7 +109,7 @@ pub(super) async fn put(
     payload: Payload,
 ) -> Answer {
     let access = Access::of(&api, &request, Scope::SignalsWrite)?;
-    no_dry_run(&request)?;
+    let dry = dry_run(&request)?;
     let key = signal_key(&path.1)?;
     let site = access.snapshot(&api, &path.0)?.0;
     let body = read_json(&request, payload).await?;
@@ -131,14 +127,15 @@ pub(super) async fn put(
     let sent = body.slots.clone();
     let slots = sent.clone();
     let series = series(&access, key, body, slots, before.as_deref(), now)?;
-    let answer = signal_view::accepted(&series, &sent, before.as_deref(), &snapshot.site, now);
-    submit(&api, &access, &site, series).await?;
-    let mut response = if before.is_some() {
-        HttpResponse::Ok()
-    } else {
-        HttpResponse::Created()
+    let change = Change {
+        site,
+        snapshot,
+        before,
+        series,
+        sent,
+        now,
     };
-    Ok(response.json(answer))
+    change.finish(&api, &access, dry).await
 }
 
 pub(super) async fn patch(
@@ -148,7 +145,7 @@ pub(super) async fn patch(
     payload: Payload,
 ) -> Answer {
     let access = Access::of(&api, &request, Scope::SignalsWrite)?;
-    no_dry_run(&request)?;
+    let dry = dry_run(&request)?;
     let key = signal_key(&path.1)?;
     let (site, snapshot) = access.snapshot(&api, &path.0)?;
     stored(&snapshot, &path.1)?;
@@ -186,9 +183,68 @@ pub(super) async fn patch(
         ..body
     };
     let series = series(&access, key, body, slots, Some(before.as_ref()), now)?;
-    let answer = signal_view::accepted(&series, &sent, Some(&before), &snapshot.site, now);
-    submit(&api, &access, &site, series).await?;
-    Ok(HttpResponse::Ok().json(answer))
+    let change = Change {
+        site,
+        snapshot,
+        before: Some(before),
+        series,
+        sent,
+        now,
+    };
+    change.finish(&api, &access, dry).await
+}
+
+/// A signal that is about to be set.
+struct Change {
+    site: SiteKey,
+    snapshot: Snapshot,
+    before: Option<Arc<SignalSeries>>,
+    series: SignalSeries,
+    /// The slots of the request.
+    sent: Vec<SignalSlot>,
+    now: Time,
+}
+
+impl Change {
+    /// Sets the signal, or in a dry run forecasts what setting it would do.
+    async fn finish(self, api: &ApiState, access: &Access, dry: bool) -> Answer {
+        let Self {
+            site,
+            snapshot,
+            before,
+            series,
+            sent,
+            now,
+        } = self;
+        let before = before.as_deref();
+        let mut answer = signal_view::accepted(&series, &sent, before, &snapshot.site, now);
+        let key = series.key.clone();
+        let event = EventKind::SignalSet {
+            series: Box::new(series),
+        };
+        if dry {
+            let Some(effect) = effect::of(api, snapshot, event).await else {
+                return Err(PortError::Overloaded("the forecast".to_owned()).into());
+            };
+            answer["dry_run"] = json!(true);
+            answer["effect"] = effect.view(access.allows(Scope::Read));
+            return Ok(HttpResponse::Ok().json(answer));
+        }
+        api.sites.submit(&site, vec![event], Vec::new()).await?;
+        let revision = answer["revision"].as_u64();
+        tracing::info!(
+            site.id = %site,
+            signal.key = %key,
+            signal.revision = revision,
+            by = access.name(),
+            "a signal was set"
+        );
+        let mut response = match before {
+            Some(_) => HttpResponse::Ok(),
+            None => HttpResponse::Created(),
+        };
+        Ok(response.json(answer))
+    }
 }
 
 pub(super) async fn delete(
@@ -245,26 +301,6 @@ fn series(
         received_at: now,
         valid_until: body.valid_until,
     })
-}
-
-async fn submit(
-    api: &ApiState,
-    access: &Access,
-    site: &SiteKey,
-    series: SignalSeries,
-) -> Result<(), Problem> {
-    tracing::info!(
-        site.id = %site,
-        signal.key = %series.key,
-        signal.revision = series.revision,
-        by = access.name(),
-        "a signal was set"
-    );
-    let event = EventKind::SignalSet {
-        series: Box::new(series),
-    };
-    api.sites.submit(site, vec![event], Vec::new()).await?;
-    Ok(())
 }
 
 /// What is stored outside of the window that the new slots cover, and the new slots. A stored slot

@@ -403,7 +403,7 @@ impl Client {
         self.json(Method::POST, path, body).await
     }
 
-    async fn json(&self, method: Method, path: &str, body: &Value) -> Reply {
+    pub(in crate::api) async fn json(&self, method: Method, path: &str, body: &Value) -> Reply {
         let kind = ("content-type", "application/json");
         self.send(method, path, &[kind], Some(body.to_string().into_bytes()))
             .await

@@ -1,7 +1,14 @@
 //! The API as a client sees it, on a service that lives in memory.
 
+mod bad_bodies;
+mod cars;
+mod effects;
 mod fakes;
+mod operating;
+mod partners;
+mod reading;
 mod signals;
 mod sites;
+mod watching;
 
 pub(super) use self::fakes::{Client, depot, kw, live_depot, now};

@@ -232,19 +232,6 @@ async fn the_list_says_where_each_series_stands() {
 }
 
 #[actix_web::test]
-async fn a_dry_run_that_is_not_offered_sets_nothing() {
-    let client = live_depot().await;
-    let path = format!("{LIMIT}?dry_run=true");
-    let reply = client.put(&path, &limit(&[40.0, 50.0])).await.expect(400);
-    assert_eq!(reply.pointers(), ["?dry_run"]);
-    assert!(client.state().signals.is_empty());
-    client
-        .put(&format!("{LIMIT}?dry_run=false"), &limit(&[40.0, 50.0]))
-        .await
-        .expect(201);
-}
-
-#[actix_web::test]
 async fn an_aggregators_signal_ranks_behind_the_operators() {
     let client = live_depot().await;
     client
