@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
@@ -67,8 +67,8 @@ pub struct Problem {
     status: StatusCode,
     detail: Option<String>,
     errors: Vec<Fault>,
-    retry_after_s: Option<u32>,
-    extra: Option<(&'static str, serde_json::Value)>,
+    header: Option<(HeaderName, String)>,
+    extra: Option<Box<(&'static str, serde_json::Value)>>,
 }
 
 impl Problem {
@@ -77,7 +77,7 @@ impl Problem {
             status,
             detail: None,
             errors: Vec::new(),
-            retry_after_s: None,
+            header: None,
             extra: None,
         }
     }
@@ -89,7 +89,7 @@ impl Problem {
 
     /// Adds a member of our own (RFC 9457, 3.2).
     pub(super) fn with(mut self, name: &'static str, value: serde_json::Value) -> Self {
-        self.extra = Some((name, value));
+        self.extra = Some(Box::new((name, value)));
         self
     }
 
@@ -111,7 +111,17 @@ impl Problem {
 
     /// 401 without a word on what was wrong.
     pub(super) fn unauthorized() -> Self {
-        Self::new(StatusCode::UNAUTHORIZED)
+        let mut problem = Self::new(StatusCode::UNAUTHORIZED);
+        problem.header = Some((WWW_AUTHENTICATE, "Bearer".to_owned()));
+        problem
+    }
+
+    /// 405 with the methods that are offered.
+    pub(super) fn not_allowed(allowed: &'static str) -> Self {
+        let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED)
+            .with_detail(format!("only {allowed} is offered here"));
+        problem.header = Some((ALLOW, allowed.to_owned()));
+        problem
     }
 
     /// 403: the token is known, its scope does not reach.
@@ -133,7 +143,7 @@ impl Problem {
     pub(super) fn too_many(retry_after_s: u32) -> Self {
         let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS)
             .with_detail("too many requests; wait and try again");
-        problem.retry_after_s = Some(retry_after_s);
+        problem.header = Some((RETRY_AFTER, retry_after_s.to_string()));
         problem
     }
 }
@@ -146,7 +156,7 @@ impl From<PortError> for Problem {
             PortError::Overloaded(_) | PortError::Storage(_) | PortError::Stopping => {
                 let mut problem =
                     Self::new(StatusCode::SERVICE_UNAVAILABLE).with_detail(error.to_string());
-                problem.retry_after_s = Some(RETRY_S);
+                problem.header = Some((RETRY_AFTER, RETRY_S.to_string()));
                 problem
             }
         }
@@ -184,16 +194,14 @@ impl ResponseError for Problem {
                 .map(|fault| serde_json::json!({"pointer": fault.pointer, "detail": fault.detail}))
                 .collect();
         }
-        if let Some((name, value)) = &self.extra {
+        if let Some(extra) = &self.extra {
+            let (name, value) = &**extra;
             body[*name] = value.clone();
         }
         let mut answer = HttpResponse::build(self.status);
         answer.content_type("application/problem+json");
-        if let Some(seconds) = self.retry_after_s {
-            answer.insert_header((RETRY_AFTER, seconds.to_string()));
-        }
-        if self.status == StatusCode::UNAUTHORIZED {
-            answer.insert_header((WWW_AUTHENTICATE, "Bearer"));
+        if let Some((name, value)) = &self.header {
+            answer.insert_header((name.clone(), value.as_str()));
         }
         answer.body(body.to_string())
     }

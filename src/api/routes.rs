@@ -18,10 +18,18 @@ use super::{
 /// `web::Data<`[`super::ApiState`]`>`.
 pub fn configure(server: &mut ServiceConfig) {
     server
-        .service(resource("/").route(web::get().to(page::start)))
-        .service(resource("/health/live").route(web::get().to(health::live)))
-        .service(resource("/health/ready").route(web::get().to(health::ready)))
-        .service(resource("/metrics").route(web::get().to(health::metrics)))
+        .service(resource("/", "GET").route(web::get().to(page::start)))
+        .service(
+            resource("/health/live", "GET, HEAD")
+                .route(web::get().to(health::live))
+                .route(web::head().to(health::live)),
+        )
+        .service(
+            resource("/health/ready", "GET, HEAD")
+                .route(web::get().to(health::ready))
+                .route(web::head().to(health::ready)),
+        )
+        .service(resource("/metrics", "GET").route(web::get().to(health::metrics)))
         .service(
             web::scope("/api/v1")
                 .wrap(from_fn(echo_request_id))
@@ -37,73 +45,74 @@ pub fn configure(server: &mut ServiceConfig) {
 
 fn site_routes(scope: &mut ServiceConfig) {
     scope
-        .service(resource("/sites").route(web::get().to(sites::list)))
+        .service(resource("/sites", "GET").route(web::get().to(sites::list)))
         .service(
-            resource("/sites/{site}")
+            resource("/sites/{site}", "GET, PUT, DELETE")
                 .route(web::get().to(sites::get))
                 .route(web::put().to(sites::put))
                 .route(web::delete().to(sites::delete)),
         )
         .service(
-            resource("/sites/{site}/mode")
+            resource("/sites/{site}/mode", "GET, PUT")
                 .route(web::get().to(mode::get))
                 .route(web::put().to(mode::put)),
         )
-        .service(resource("/sites/{site}/sessions").route(web::get().to(sessions::list)))
-        .service(resource("/sites/{site}/plan").route(web::get().to(plan::get)))
-        .service(resource("/sites/{site}/bound").route(web::get().to(bound::get)))
-        .service(resource("/sites/{site}/alerts").route(web::get().to(alerts::list)))
-        .service(resource("/sites/{site}/signals").route(web::get().to(signals::list)))
+        .service(resource("/sites/{site}/sessions", "GET").route(web::get().to(sessions::list)))
+        .service(resource("/sites/{site}/plan", "GET").route(web::get().to(plan::get)))
+        .service(resource("/sites/{site}/bound", "GET").route(web::get().to(bound::get)))
+        .service(resource("/sites/{site}/alerts", "GET").route(web::get().to(alerts::list)))
+        .service(resource("/sites/{site}/signals", "GET").route(web::get().to(signals::list)))
         .service(
-            resource("/sites/{site}/signals/{key}")
+            resource("/sites/{site}/signals/{key}", "GET, PUT, PATCH, DELETE")
                 .route(web::get().to(signals::get))
                 .route(web::put().to(signals::put))
                 .route(web::patch().to(signals::patch))
                 .route(web::delete().to(signals::delete)),
         )
         .service(
-            resource("/sites/{site}/departures")
+            resource("/sites/{site}/departures", "GET, PUT")
                 .route(web::get().to(departures::list))
                 .route(web::put().to(departures::put_all)),
         )
         .service(
-            resource("/sites/{site}/departures/{key}")
+            resource("/sites/{site}/departures/{key}", "GET, PUT, DELETE")
                 .route(web::get().to(departures::get))
                 .route(web::put().to(departures::put))
                 .route(web::delete().to(departures::delete)),
         )
-        .service(resource("/sites/{site}/meter").route(web::post().to(site_meter::post)))
+        .service(resource("/sites/{site}/meter", "POST").route(web::post().to(site_meter::post)))
         .service(
-            resource("/sites/{site}/evses/{evse}/override").route(web::post().to(overrides::post)),
+            resource("/sites/{site}/evses/{evse}/override", "POST")
+                .route(web::post().to(overrides::post)),
         );
 }
 
 fn partner_routes(scope: &mut ServiceConfig) {
     scope
         .service(
-            resource("/partners")
+            resource("/partners", "GET, POST")
                 .route(web::get().to(partners::list))
                 .route(web::post().to(partners::register)),
         )
-        .service(resource("/partners/invite").route(web::post().to(partners::invite)))
+        .service(resource("/partners/invite", "POST").route(web::post().to(partners::invite)))
         .service(
-            resource("/partners/{name}")
+            resource("/partners/{name}", "GET, DELETE")
                 .route(web::get().to(partners::show))
                 .route(web::delete().to(partners::remove)),
         )
-        .service(resource("/partners/{name}/exchanges").route(web::get().to(partners::exchanges)))
-        .service(resource("/partners/{name}/test").route(web::post().to(partners::test)))
-        .service(resource("/partners/{name}/rotate").route(web::post().to(partners::rotate)));
+        .service(
+            resource("/partners/{name}/exchanges", "GET").route(web::get().to(partners::exchanges)),
+        )
+        .service(resource("/partners/{name}/test", "POST").route(web::post().to(partners::test)))
+        .service(
+            resource("/partners/{name}/rotate", "POST").route(web::post().to(partners::rotate)),
+        );
 }
 
-/// A resource that answers other methods with a problem document.
-fn resource(path: &str) -> Resource {
-    web::resource(path).default_service(web::to(not_allowed))
-}
-
-async fn not_allowed(request: HttpRequest) -> Refused {
-    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED)
-        .with_detail(format!("{} is not offered here", request.method())))
+/// A resource that answers other methods with a problem document that says which are offered.
+fn resource(path: &str, allowed: &'static str) -> Resource {
+    let other = move || async move { Refused::Err(Problem::not_allowed(allowed)) };
+    web::resource(path).default_service(web::to(other))
 }
 
 async fn not_found(request: HttpRequest) -> Refused {

@@ -276,6 +276,7 @@ async fn the_request_id_comes_back_also_with_an_error() {
 async fn other_methods_and_paths_are_problems_too() {
     let client = live_depot().await;
     let wrong_method = client.delete("/api/v1/sites").await.expect(405);
+    assert_eq!(wrong_method.headers["allow"], "GET");
     assert_eq!(
         wrong_method.headers["content-type"],
         "application/problem+json"
