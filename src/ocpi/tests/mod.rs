@@ -2,6 +2,7 @@
 
 mod answering;
 mod calling;
+mod cpo;
 mod fakes;
 mod locations;
 mod registering;

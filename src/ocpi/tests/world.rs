@@ -1,11 +1,12 @@
 //! An edge with one registered partner, `cpo`, party NL-CPO, and one EVSE of the site `depot`.
 
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
-use actix_web::App;
 use actix_web::body::to_bytes;
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::web::Data;
+use actix_web::{App, HttpServer};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
@@ -55,6 +56,7 @@ pub(super) struct World {
     pub(super) edge: Edge,
     pub(super) memory: Arc<Memory>,
     pub(super) clock: Arc<FakeClock>,
+    settings: Settings,
 }
 
 pub(super) fn partner_id() -> PartnerId {
@@ -86,33 +88,48 @@ impl World {
         }
         let start = "2026-11-22T16:00:00Z".parse().unwrap();
         let clock = Arc::new(FakeClock(Mutex::new(start)));
-        Self::reopened(memory, clock).await
-    }
-
-    /// The same after a restart: only what was kept is there.
-    pub(super) async fn restarted(self) -> Self {
-        Self::reopened(self.memory, self.clock).await
-    }
-
-    async fn reopened(memory: Arc<Memory>, clock: Arc<FakeClock>) -> Self {
         let mut settings = Settings::new("http://127.0.0.1:9");
         settings.allow_insecure = true;
         Self::with(memory, clock, settings).await
     }
 
-    pub(super) async fn with(
-        memory: Arc<Memory>,
-        clock: Arc<FakeClock>,
-        settings: Settings,
-    ) -> Self {
+    /// An edge on a real socket, without partners.
+    pub(super) async fn served() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut world = Self::empty().await;
+        let public_url = format!("http://{}", listener.local_addr().unwrap());
+        world.settings.public_url = public_url;
+        let world = world.restarted().await;
+        let edge = world.edge.clone();
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(Data::new(edge.clone()))
+                .configure(configure)
+        })
+        .workers(1)
+        .disable_signals()
+        .listen(listener)
+        .unwrap()
+        .run();
+        actix_web::rt::spawn(server);
+        world
+    }
+
+    /// The same after a restart: only what was kept is there.
+    pub(super) async fn restarted(self) -> Self {
+        Self::with(self.memory, self.clock, self.settings).await
+    }
+
+    async fn with(memory: Arc<Memory>, clock: Arc<FakeClock>, settings: Settings) -> Self {
         let tenant = TenantId::default_tenant();
-        let edge = Edge::open(ports(&memory, &clock), settings, tenant)
+        let edge = Edge::open(ports(&memory, &clock), settings.clone(), tenant)
             .await
             .unwrap();
         Self {
             edge,
             memory,
             clock,
+            settings,
         }
     }
 
