@@ -1,1 +1,411 @@
-//! to come
+//! What we ask of a partner: profiles set, cleared and read, and everything read back.
+
+use chrono::TimeDelta;
+use serde_json::{Value, json};
+
+use super::cpo::Cpo;
+use super::world::{World, partner_id, session, site, source};
+use crate::domain::command::{Action, Answer, Command, Evidence, Refusal};
+use crate::domain::event::{EventKind, PartnerHealth};
+use crate::domain::id::CommandId;
+use crate::domain::profile::{Profile, ProfilePeriod, RateUnit, Tenths};
+use crate::domain::quantity::Energy;
+use crate::domain::session::SessionStatus;
+use crate::ocpi::Reach;
+use crate::ocpi::check::all_passed;
+
+/// A world whose edge has registered at a platform.
+async fn registered() -> (World, Cpo) {
+    let world = World::served().await;
+    let cpo = Cpo::expecting("token-a-0123456789");
+    let url = cpo.versions_url();
+    let rows = world
+        .edge
+        .register(&partner_id(), &url, "token-a-0123456789")
+        .await
+        .unwrap();
+    assert!(all_passed(&rows), "{rows:#?}");
+    world.memory.take_told();
+    cpo.with(|platform| platform.asked.clear());
+    (world, cpo)
+}
+
+impl World {
+    fn set_profile(&self) -> Command {
+        self.command(Action::SetProfile {
+            profile: Profile {
+                unit: RateUnit::Amps,
+                start: self.now(),
+                periods: vec![
+                    ProfilePeriod {
+                        start_s: 0,
+                        limit: Tenths(160),
+                    },
+                    ProfilePeriod {
+                        start_s: 900,
+                        limit: Tenths(60),
+                    },
+                ],
+                duration_s: None,
+            },
+        })
+    }
+
+    fn command(&self, action: Action) -> Command {
+        Command {
+            id: CommandId(7),
+            evse: "e1".parse().unwrap(),
+            session: Some("nl*cpo*s-1".parse().unwrap()),
+            native_session: Some("S/1".into()),
+            plan: None,
+            issued_at: self.now(),
+            action,
+        }
+    }
+
+    async fn sends(&self, command: &Command) -> Answer {
+        self.edge.send(&site(), &source("e1"), command).await
+    }
+
+    fn results_awaited(&self) -> usize {
+        let records = self.memory.records.lock().unwrap();
+        records
+            .keys()
+            .filter(|key| key.starts_with("result/"))
+            .count()
+    }
+}
+
+#[actix_web::test]
+async fn a_profile_is_put_and_accepted_is_not_applied() {
+    let (world, cpo) = registered().await;
+    let answer = world.sends(&world.set_profile()).await;
+    let deadline = world.now() + TimeDelta::seconds(60);
+    assert_eq!(answer, Answer::Accepted { deadline });
+    let (path, body) = cpo.asked("PUT", "/profiles/").remove(0);
+    assert_eq!(path, "/profiles/S%2F1");
+    assert_eq!(
+        body["charging_profile"],
+        json!({"start_date_time": "2026-11-22T16:00:00Z", "charging_rate_unit": "A",
+            "charging_profile_period": [
+                {"start_period": 0, "limit": 16.0}, {"start_period": 900, "limit": 6.0}]})
+    );
+    let url = body["response_url"].as_str().unwrap();
+    assert!(
+        url.contains("/ocpi/2.3.0/chargingprofiles/result/set/"),
+        "{url}"
+    );
+    assert!(url.len() <= 255);
+    assert_eq!(world.results_awaited(), 1);
+    // A timeout of 0 means nothing: 30 s then.
+    cpo.with(|p| p.profile_answer = (200, json!({"result": "ACCEPTED", "timeout": 0})));
+    let deadline = world.now() + TimeDelta::seconds(30);
+    assert_eq!(
+        world.sends(&world.set_profile()).await,
+        Answer::Accepted { deadline }
+    );
+}
+
+#[actix_web::test]
+async fn a_result_that_overtakes_its_answer_is_what_is_known() {
+    let (world, cpo) = registered().await;
+    cpo.with(|p| p.early_result = Some(json!({"result": "ACCEPTED"})));
+    let answer = world.sends(&world.set_profile()).await;
+    let applied = Answer::Applied {
+        evidence: Evidence::Result,
+    };
+    assert_eq!(answer, applied);
+    let told = world.memory.take_told();
+    assert_eq!(
+        told[0].1,
+        EventKind::CommandAnswered {
+            command: CommandId(7),
+            answer: applied
+        }
+    );
+    cpo.with(|p| p.early_result = Some(json!({"result": "REJECTED"})));
+    let answer = world.sends(&world.command(Action::ClearProfile)).await;
+    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    assert_eq!(
+        cpo.asked("DELETE", "/profiles/S%2F1?response_url=").len(),
+        1
+    );
+}
+
+#[actix_web::test]
+async fn what_holds_is_asked_for_with_a_duration_and_its_own_url() {
+    let (world, cpo) = registered().await;
+    world.sends(&world.command(Action::ReadProfile)).await;
+    let (path, _) = cpo.asked("GET", "/profiles/").remove(0);
+    assert!(
+        path.starts_with("/profiles/S%2F1?duration=3600&response_url=http%3A%2F%2F"),
+        "{path}"
+    );
+    assert!(path.contains("%2Fresult%2Factive%2F"), "{path}");
+}
+
+#[actix_web::test]
+async fn each_answer_of_a_platform_is_understood() {
+    let (world, cpo) = registered().await;
+    for (status, body, reason) in [
+        (
+            200,
+            json!({"result": "REJECTED", "timeout": 0}),
+            Refusal::Rejected,
+        ),
+        (
+            200,
+            json!({"result": "NOT_SUPPORTED", "timeout": 0}),
+            Refusal::NotSupported,
+        ),
+        (
+            200,
+            json!({"result": "TOO_OFTEN", "timeout": 0}),
+            Refusal::TooOften,
+        ),
+        (
+            200,
+            json!([{"result": "UNKNOWN_SESSION"}]),
+            Refusal::UnknownSession,
+        ),
+        (404, Value::Null, Refusal::UnknownSession),
+        (422, Value::Null, Refusal::Rejected),
+        (429, Value::Null, Refusal::TooOften),
+    ] {
+        cpo.with(|p| p.profile_answer = (status, body.clone()));
+        match world.sends(&world.set_profile()).await {
+            Answer::Refused { reason: found, .. } => assert_eq!(found, reason, "{status} {body}"),
+            other => panic!("{status} {body}: {other:?}"),
+        }
+    }
+    assert!(
+        world.edge.take_wanted_pulls().contains(&partner_id()),
+        "UNKNOWN_SESSION reads back"
+    );
+    for (status, body) in [
+        (500, Value::Null),
+        (200, json!("yes")),
+        (200, json!({"result": "X"})),
+    ] {
+        cpo.with(|p| p.profile_answer = (status, body.clone()));
+        let answer = world.sends(&world.set_profile()).await;
+        assert!(
+            matches!(answer, Answer::Unknown { .. }),
+            "{status} {body}: {answer:?}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn trust_in_an_immediate_accepted_is_the_operator_s_own() {
+    let (world, _cpo) = registered().await;
+    world
+        .edge
+        .trust_sync_accept(&partner_id(), true)
+        .await
+        .unwrap();
+    let answer = world.sends(&world.set_profile()).await;
+    assert_eq!(
+        answer,
+        Answer::Applied {
+            evidence: Evidence::TrustedSyncAccept
+        }
+    );
+    let read = world.sends(&world.command(Action::ReadProfile)).await;
+    assert!(matches!(read, Answer::Accepted { .. }), "{read:?}");
+}
+
+#[actix_web::test]
+async fn not_sent_is_said_only_when_nothing_left() {
+    let world = World::with_partner().await;
+    let answer = world.sends(&world.set_profile()).await;
+    assert!(
+        matches!(answer, Answer::NotSent { .. }),
+        "no endpoint: {answer:?}"
+    );
+    let name = partner_id();
+    let change = world.edge.change(&name, |record| {
+        record.endpoints = serde_json::from_value(json!([{"identifier": "chargingprofiles",
+            "role": "RECEIVER", "url": "http://127.0.0.1:9/profiles"}]))
+        .unwrap();
+        Ok(())
+    });
+    change.await.unwrap();
+    let answer = world.sends(&world.set_profile()).await;
+    assert!(
+        matches!(answer, Answer::NotSent { .. }),
+        "connection refused: {answer:?}"
+    );
+    assert_eq!(world.results_awaited(), 0, "its URL is of no use");
+    *world.memory.is_full.lock().unwrap() = true;
+    let answer = world.sends(&world.set_profile()).await;
+    assert!(
+        matches!(answer, Answer::NotSent { .. }),
+        "the result URL was not durable: {answer:?}"
+    );
+}
+
+#[actix_web::test]
+async fn a_full_pull_reads_every_page_ends_what_is_gone_and_says_so() {
+    let (world, cpo) = registered().await;
+    let listed = |id: &str, changes: Value| {
+        let mut body = session(&json!({"id": id}));
+        body.as_object_mut()
+            .unwrap()
+            .extend(changes.as_object().unwrap().clone());
+        body
+    };
+    cpo.with(|p| {
+        p.sessions = vec![
+            listed("S1", json!({})),
+            json!({"id": "broken"}),
+            listed(
+                "S2",
+                json!({"evse_uid": "E2", "status": "COMPLETED",
+                "end_date_time": "2026-11-22T15:50:00Z"}),
+            ),
+            listed("S3", json!({"evse_uid": "E9"})),
+            listed("S4", json!({"party_id": "XYZ"})),
+        ];
+    });
+    let pulled = world.edge.pull(&partner_id(), Reach::Full).await.unwrap();
+    assert_eq!((pulled.sessions, pulled.live, pulled.gone), (3, 2, 0));
+    let told: Vec<_> = world
+        .memory
+        .take_told()
+        .into_iter()
+        .map(|(_, event)| event)
+        .collect();
+    let kinds: Vec<_> = told
+        .iter()
+        .map(|event| match event {
+            EventKind::SessionSeen { session } => {
+                format!("seen {} {:?}", session.id, session.status)
+            }
+            EventKind::HistoryLearned { sessions } => format!("learned {}", sessions[0].id),
+            EventKind::PartnerSeen { health, .. } => format!("{health:?}"),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "seen nl*cpo*s1 Active",
+            "seen nl*cpo*s2 Ended",
+            "learned nl*cpo*s2",
+            "Current"
+        ]
+    );
+    // Next time S1 is not listed any more, and S2 was told already.
+    world.goes_on(TimeDelta::minutes(5));
+    cpo.with(|p| {
+        p.sessions.remove(0);
+    });
+    let pulled = world.edge.pull(&partner_id(), Reach::Full).await.unwrap();
+    assert_eq!(pulled.gone, 1);
+    let ended = world.sessions_told();
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(
+        (ended[0].id.as_str(), ended[0].status),
+        ("nl*cpo*s1", SessionStatus::Ended)
+    );
+    // It is not brought back to life by a site that is set up anew.
+    world.edge.seed(&site()).await.unwrap();
+    assert!(world.sessions_told().is_empty());
+}
+
+#[actix_web::test]
+async fn a_pull_does_not_undo_a_newer_push() {
+    let (world, cpo) = registered().await;
+    let shows = cpo.with(|p| p.shows.clone().unwrap());
+    let token = super::world::shown(&shows);
+    let newer = session(&json!({"kwh": 9, "last_updated": "2026-11-22T15:59:59Z"}));
+    let headers = [("Authorization", token.as_str())];
+    world
+        .asks_as("PUT", super::world::S1, &newer.to_string(), &headers)
+        .await;
+    world.memory.take_told();
+    cpo.with(|p| p.sessions = vec![session(&json!({"kwh": 1}))]);
+    world.edge.pull(&partner_id(), Reach::Full).await.unwrap();
+    assert!(world.sessions_told().is_empty());
+    cpo.with(|p| {
+        let newest = json!({"kwh": 10, "last_updated": "2026-11-22T16:00:00Z"});
+        p.sessions = vec![session(&json!({"kwh": 1})), session(&newest)];
+    });
+    let since = Reach::Since(world.now());
+    world.edge.pull(&partner_id(), since).await.unwrap();
+    assert_eq!(
+        world.sessions_told()[0].energy,
+        Energy::from_kilowatt_hours(10.0)
+    );
+}
+
+#[actix_web::test]
+async fn a_partner_that_cannot_be_read_is_stale() {
+    let (world, cpo) = registered().await;
+    cpo.with(|p| p.is_broken = true);
+    assert!(world.edge.pull(&partner_id(), Reach::Full).await.is_err());
+    let stale = EventKind::PartnerSeen {
+        partner: partner_id(),
+        health: PartnerHealth::Stale,
+    };
+    assert_eq!(world.memory.take_told(), [(site(), stale)]);
+    let health = world.edge.show(&partner_id()).unwrap().health;
+    assert!(health.last_error.unwrap().contains("500"));
+}
+
+#[actix_web::test]
+async fn locations_that_are_not_listed_any_more_are_dropped() {
+    let (world, cpo) = registered().await;
+    let location = |id: &str| {
+        json!({"country_code": "NL", "party_id": "CPO", "id": id,
+            "publish": false, "last_updated": "2026-11-22T12:00:00Z"})
+    };
+    let kept = || {
+        let records = world.memory.records.lock().unwrap();
+        let keys = records.keys().filter(|key| key.contains("/locations/"));
+        keys.map(|key| key.rsplit('/').next().unwrap().to_owned())
+            .collect::<Vec<_>>()
+    };
+    cpo.with(|p| p.locations = vec![location("A"), location("B"), location("C")]);
+    world.edge.pull(&partner_id(), Reach::Full).await.unwrap();
+    assert_eq!(kept(), ["a", "b", "c"]);
+    world.goes_on(TimeDelta::minutes(5));
+    cpo.with(|p| {
+        p.locations.remove(1);
+    });
+    world.edge.pull(&partner_id(), Reach::Full).await.unwrap();
+    assert_eq!(kept(), ["a", "c"]);
+}
+
+#[actix_web::test]
+async fn a_running_edge_reads_its_partners_back_at_start() {
+    let (world, cpo) = registered().await;
+    cpo.with(|p| p.sessions = vec![session(&json!({}))]);
+    let world = world.restarted().await;
+    let edge = world.edge.clone();
+    let running = actix_web::rt::spawn(async move { edge.run().await });
+    let is_current = |(_, event): &(_, EventKind)| {
+        matches!(
+            event,
+            EventKind::PartnerSeen {
+                health: PartnerHealth::Current,
+                ..
+            }
+        )
+    };
+    // A real peer over a socket: polled, with a deadline of 5 s.
+    for _ in 0..500 {
+        if world.memory.told.lock().unwrap().iter().any(is_current) {
+            break;
+        }
+        actix_web::rt::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    running.abort();
+    let told = world.memory.take_told();
+    assert!(
+        matches!(told[0].1, EventKind::SessionSeen { .. }),
+        "{told:?}"
+    );
+    assert!(told.iter().any(is_current), "{told:?}");
+}
