@@ -253,17 +253,14 @@ fn page(base: &str, request: &HttpRequest, all: &[Value], size: usize) -> HttpRe
 
 async fn profiles(platform: &Platform, request: &HttpRequest, body: &Value) -> HttpResponse {
     if let (Some(result), Some(token)) = (&platform.early_result, &platform.shows) {
-        let url = body["response_url"]
-            .as_str()
-            .map(str::to_owned)
-            .unwrap_or_else(|| {
-                let url = Url::parse(&format!("http://x{}", request.uri())).unwrap();
-                url.query_pairs()
-                    .find(|(key, _)| key == "response_url")
-                    .unwrap()
-                    .1
-                    .into_owned()
-            });
+        let in_body = body["response_url"].as_str().map(str::to_owned);
+        let in_query = || {
+            let url = Url::parse(&format!("http://x{}", request.uri())).unwrap();
+            let mut pairs = url.query_pairs();
+            let found = pairs.find(|(key, _)| key == "response_url");
+            found.unwrap().1.into_owned()
+        };
+        let url = in_body.unwrap_or_else(in_query);
         let url = Url::parse(&url).unwrap();
         client(token)
             .post_result(&url, result)
