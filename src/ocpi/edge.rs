@@ -89,7 +89,7 @@ pub(super) struct Inner {
     /// Held while a partner's record is changed: read, write, publish.
     writing: tokio::sync::Mutex<()>,
     stripes: Vec<tokio::sync::Mutex<()>>,
-    wanted_pulls: Mutex<BTreeSet<PartnerId>>,
+    wanted_pulls: Mutex<BTreeMap<PartnerId, Wanted>>,
     pub(super) nudge: Notify,
 }
 
@@ -115,11 +115,12 @@ impl Edge {
             .records
             .scan(&format!("partner/{tenant}/"), MAX_PARTNERS)
             .await?;
+        let in_flight = settings.max_in_flight;
         let mut peers = BTreeMap::new();
         for (key, bytes) in found {
             match serde_json::from_slice::<PartnerRecord>(&bytes) {
                 Ok(record) => {
-                    peers.insert(record.name.clone(), Arc::new(Peer::new(record)));
+                    peers.insert(record.name.clone(), Arc::new(Peer::new(record, in_flight)));
                 }
                 Err(error) => {
                     return Err(PortError::Storage(format!("{key} is damaged: {error}")).into());
@@ -217,7 +218,8 @@ impl Edge {
         }
         self.keep(&record).await?;
         let name = record.name.clone();
-        let peer = Arc::new(Peer::new(record));
+        let in_flight = self.settings().max_in_flight;
+        let peer = Arc::new(Peer::new(record, in_flight));
         let mut peers = self
             .inner
             .peers
@@ -339,7 +341,7 @@ impl Edge {
         Ok(client.with_routing(routing))
     }
 
-    /// Makes one call: at most four at a time per partner, booked in its log and health.
+    /// Makes one call: only a few at a time per partner, booked in its log and health.
     pub(super) async fn call<T>(
         &self,
         peer: &Peer,
@@ -368,26 +370,36 @@ impl Edge {
         })
     }
 
-    /// Asks for a pull from a partner as soon as possible.
+    /// Asks for a full pull from a partner as soon as possible.
     pub fn want_pull(&self, partner: &PartnerId) {
-        let mut wanted = self
-            .inner
-            .wanted_pulls
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        wanted.insert(partner.clone());
+        self.want(partner, Wanted::Everything);
+    }
+
+    /// Asks for a pull of what changed lately.
+    pub(super) fn want_changes(&self, partner: &PartnerId) {
+        self.want(partner, Wanted::Changes);
+    }
+
+    fn want(&self, partner: &PartnerId, what: Wanted) {
+        let wanted = &self.inner.wanted_pulls;
+        let mut wanted = wanted.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = wanted.entry(partner.clone()).or_insert(what);
+        *known = (*known).max(what);
         self.inner.nudge.notify_one();
     }
 
     /// The pulls asked for since the last time.
-    pub(super) fn take_wanted_pulls(&self) -> BTreeSet<PartnerId> {
-        let mut wanted = self
-            .inner
-            .wanted_pulls
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        std::mem::take(&mut wanted)
+    pub(super) fn take_wanted_pulls(&self) -> BTreeMap<PartnerId, Wanted> {
+        let wanted = &self.inner.wanted_pulls;
+        std::mem::take(&mut *wanted.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+/// What a pull that was asked for must read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Wanted {
+    Changes,
+    Everything,
 }
 
 /// A client that connects only to guarded addresses, follows no redirect and uses no proxy.

@@ -12,7 +12,7 @@ use crate::domain::time::Time;
 pub const KEPT_EXCHANGES: usize = 50;
 
 /// Most characters of a body that are kept.
-const MAX_BODY_CHARS: usize = 8 * 1024;
+const MAX_BODY_CHARS: usize = 4 * 1024;
 
 /// What stands in the place of a secret.
 const MASK: &str = "***";
@@ -58,7 +58,18 @@ pub(super) struct ExchangeLog {
 
 impl ExchangeLog {
     /// Adds one; the oldest makes room.
-    pub(super) fn push(&mut self, exchange: LoggedExchange) {
+    pub(super) fn push(&mut self, mut exchange: LoggedExchange) {
+        for message in [
+            &mut exchange.exchange.request,
+            &mut exchange.exchange.response,
+        ] {
+            if let Some(body) = &mut message.body
+                && let Some((cut, _)) = body.char_indices().nth(MAX_BODY_CHARS)
+            {
+                body.truncate(cut);
+                body.shrink_to_fit();
+            }
+        }
         if self.latest.len() >= KEPT_EXCHANGES {
             self.latest.pop_front();
         }
@@ -84,7 +95,7 @@ pub(super) fn masked_body(body: &[u8]) -> Option<String> {
         // Not JSON: nothing can be masked in it, so only its length is kept.
         Err(_) => format!("({} bytes that are not JSON)", body.len()),
     };
-    Some(text.chars().take(MAX_BODY_CHARS).collect())
+    Some(text)
 }
 
 /// A header, masked if it is secret.

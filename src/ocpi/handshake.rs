@@ -210,7 +210,14 @@ impl Edge {
             }
             machine.feed(result);
         }
-        let rows = rows(machine.checks());
+        let mut rows = rows(machine.checks());
+        if is_lost {
+            rows.push(CheckRow::warning(
+                "token",
+                "the answer was lost: the partner may have us registered. Register again with the \
+                 same token; if it is refused, its operator must remove us and issue a new one.",
+            ));
+        }
         self.change(&name, |record| {
             record.checks.clone_from(&rows);
             // A token that surely did not come into use is taken back; after a lost answer it

@@ -1,10 +1,14 @@
 //! A partner's session on its way in, pushed or pulled: kept as it came, and given to its site.
 
-use ocpi_client::types::Session as Wire;
+use std::collections::BTreeSet;
+
+use ocpi_client::headers::Party;
+use ocpi_client::types::{CredentialsRole, Session as Wire};
 use serde_json::Value;
 
 use super::edge::Edge;
 use super::object::{Kept, ObjectName, SessionNotes, StoredObject};
+use super::peer::Peer;
 use super::translate::session::{self, Context};
 use crate::domain::event::EventKind;
 use crate::domain::evse::EvseSource;
@@ -122,6 +126,7 @@ impl Edge {
             received_at: now,
             session: Some(SessionNotes {
                 is_live: matches!(status, Some(SessionStatus::Active | SessionStatus::Pending)),
+                is_missing: false,
                 measured_at,
                 given_to: given.as_ref().and(here),
             }),
@@ -248,17 +253,22 @@ impl Edge {
     /// the caller may speak for, `first` before the others.
     pub(super) async fn session_by_id(
         &self,
-        partner: &super::partner::PartnerRecord,
-        first: Option<&ocpi_client::headers::Party>,
+        peer: &Peer,
+        first: Option<&Party>,
         id: &str,
     ) -> Result<Option<(ObjectName, StoredObject)>, PortError> {
-        /// Most parties tried; platforms carry a handful.
-        const MAX_PARTIES: usize = 64;
-        let roles = partner
-            .roles
-            .iter()
-            .map(ocpi_client::types::CredentialsRole::party);
-        for party in first.cloned().into_iter().chain(roles).take(MAX_PARTIES) {
+        let partner = peer.record();
+        let roles = partner.roles.iter().map(CredentialsRole::party);
+        let mut tried = BTreeSet::new();
+        for party in first
+            .cloned()
+            .into_iter()
+            .chain(roles)
+            .chain(peer.parties())
+        {
+            if !tried.insert(party.clone()) {
+                continue;
+            }
             let (country, party) = (party.country_code.as_str(), party.party_id.as_str());
             if !partner.speaks_for(country, party) {
                 continue;

@@ -119,6 +119,9 @@ pub(super) struct StoredObject {
 pub(super) struct SessionNotes {
     /// Pending or active when last seen.
     pub(super) is_live: bool,
+    /// Not listed the last time everything was read back.
+    #[serde(default)]
+    pub(super) is_missing: bool,
     /// The `last_updated` with which its latest measured period came.
     pub(super) measured_at: Option<Time>,
     /// The site and EVSE it was given to.
@@ -129,6 +132,11 @@ impl StoredObject {
     /// Reads a kept object. Damaged ones count as not there: the partner sends it again.
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         serde_json::from_slice(bytes).ok()
+    }
+
+    /// Whether it is a session that was pending or active when last seen.
+    pub(super) fn is_live(&self) -> bool {
+        self.session.as_ref().is_some_and(|notes| notes.is_live)
     }
 
     /// The write that keeps it.

@@ -130,14 +130,15 @@ impl PartnerRecord {
             .map(|endpoint| endpoint.url.trim_end_matches('/'))
     }
 
-    /// True if the partner may write objects of this party: its own parties, and behind a hub any.
+    /// True if the partner may write objects of this party: of its own, and where others are
+    /// behind it (a hub, or an eMSP that passes on the sessions of CPOs it roams with) of any.
+    /// Every partner's objects are kept apart, so it can only speak for what it brought itself.
     pub fn speaks_for(&self, country_code: &str, party_id: &str) -> bool {
         self.hub.is_some()
-            || self.roles.iter().any(|role| role.role == Role::Hub)
-            || self
-                .roles
-                .iter()
-                .any(|role| role.country_code == country_code && role.party_id == party_id)
+            || self.roles.iter().any(|role| {
+                matches!(role.role, Role::Hub | Role::Emsp)
+                    || (role.country_code == country_code && role.party_id == party_id)
+            })
     }
 
     /// The party a request is for when its object does not say: the first CPO, else the first.

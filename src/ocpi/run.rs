@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
-use super::edge::Edge;
+use super::edge::{Edge, Wanted};
 use super::pull::Reach;
 use crate::domain::id::PartnerId;
 use crate::domain::time::Time;
@@ -18,6 +18,9 @@ const MAX_PULLS: usize = 16;
 const FIRST_PAUSE_S: i64 = 5;
 /// Longest pause after failed pulls: 5 minutes.
 const LONGEST_PAUSE_S: i64 = 300;
+
+/// Between the starts of two pulls that were asked for.
+const LEAST_GAP: TimeDelta = TimeDelta::seconds(10);
 
 /// Between two full pulls at least this passes, unless one is asked for.
 const FULL_EVERY: TimeDelta = TimeDelta::hours(6);
@@ -31,6 +34,8 @@ struct Turn {
     since: Option<Time>,
     last_full_at: Option<Time>,
     is_full_wanted: bool,
+    /// The start of the last pull, whether it worked or not.
+    began_at: Option<Time>,
 }
 
 impl Edge {
@@ -43,12 +48,14 @@ impl Edge {
         loop {
             let now = self.now();
             self.note_turns(&mut turns, now);
-            for (partner, turn) in &turns {
+            for (partner, turn) in &mut turns {
                 let is_due = turn.at <= now && !busy.contains_key(partner);
                 if !is_due || busy.len() >= MAX_PULLS {
                     continue;
                 }
                 let reach = turn.reach(now);
+                turn.began_at = Some(now);
+                turn.is_full_wanted = false;
                 busy.insert(partner.clone(), reach);
                 let (edge, partner) = (self.clone(), partner.clone());
                 under_way.push(async move {
@@ -96,14 +103,16 @@ impl Edge {
                 since: None,
                 last_full_at: None,
                 is_full_wanted: true,
+                began_at: None,
             });
         }
-        for partner in self.take_wanted_pulls() {
+        for (partner, wanted) in self.take_wanted_pulls() {
             if let Some(turn) = turns.get_mut(&partner) {
-                turn.is_full_wanted = true;
-                // A partner in trouble keeps its pause.
+                turn.is_full_wanted |= wanted == Wanted::Everything;
+                // A partner in trouble keeps its pause, and nobody can make us pull all the time.
                 if turn.failures == 0 {
-                    turn.at = now;
+                    let earliest = turn.began_at.map_or(now, |at| at + LEAST_GAP);
+                    turn.at = turn.at.min(earliest.max(now));
                 }
             }
         }
@@ -123,9 +132,8 @@ impl Edge {
         if reach == Reach::Full {
             turn.last_full_at = Some(began);
         }
-        // A pull asked for while this one ran stands at `began` or later.
+        // One that was asked for while this one ran stays.
         if turn.at <= began {
-            turn.is_full_wanted &= reach != Reach::Full;
             turn.at = now + spread(self.settings().pull_interval);
         }
     }

@@ -1,4 +1,4 @@
-//! Tokens we accept are kept as hashes; what names a person is kept as a hash too.
+//! Tokens we accept are kept as hashes.
 
 use std::fmt;
 
@@ -6,8 +6,6 @@ use ocpi_client::token::Token;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::{Choice, ConstantTimeEq};
-
-use crate::domain::id::{DepartureKey, TenantId};
 
 /// SHA-256 of a token. Enough without salt or stretching, because the tokens we issue are random
 /// with 244 bits.
@@ -57,22 +55,6 @@ impl TryFrom<String> for TokenHash {
     }
 }
 
-/// The key under which a departure for an id token or contract id is filed: the id itself is not
-/// kept. Compared without regard to case, as OCPI compares them.
-///
-/// Our choice: `h-` and the first 128 bits of SHA-256 over tenant and id.
-pub fn departure_key(tenant: &TenantId, id: &str) -> Option<DepartureKey> {
-    let id = id.trim();
-    if id.is_empty() || id == "#NA" {
-        return None;
-    }
-    let mut hasher = Sha256::new();
-    hasher.update(tenant.as_str());
-    hasher.update([0]);
-    hasher.update(id.to_ascii_lowercase());
-    DepartureKey::new(format!("h-{}", hex(&hasher.finalize()[..16]))).ok()
-}
-
 pub(super) fn hex(bytes: &[u8]) -> String {
     use fmt::Write as _;
     bytes
@@ -97,20 +79,5 @@ mod tests {
         assert_eq!(serde_json::from_str::<TokenHash>(&json).unwrap(), hash);
         assert_eq!(format!("{hash:?}").len(), "sha256:00000000..".len());
         assert!(serde_json::from_str::<TokenHash>("\"00\"").is_err());
-    }
-
-    #[test]
-    fn a_person_is_found_under_the_same_key_in_any_case_but_not_in_another_tenant() {
-        let tenant = TenantId::default_tenant();
-        let other = TenantId::new("other").unwrap();
-        assert_eq!(
-            departure_key(&tenant, "DE-ABC-1"),
-            departure_key(&tenant, " de-abc-1")
-        );
-        assert_ne!(
-            departure_key(&tenant, "DE-ABC-1"),
-            departure_key(&other, "DE-ABC-1")
-        );
-        assert_eq!(departure_key(&tenant, "#NA"), None);
     }
 }

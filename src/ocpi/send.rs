@@ -112,6 +112,9 @@ impl Edge {
         if !record.is_registered() {
             return Err(format!("partner {partner} is not registered"));
         }
+        if let Some(reason) = peer.pause(self.now()) {
+            return Err(reason);
+        }
         let endpoint = record
             .endpoint(&ModuleId::ChargingProfiles, &InterfaceRole::Receiver)
             .ok_or_else(|| format!("partner {partner} has no chargingprofiles RECEIVER"))?;

@@ -8,6 +8,8 @@ use ocpi_client::types::{
     BusinessDetails, CredentialsRole, InterfaceRole, ModuleId, Role, Version,
 };
 
+use crate::config::OcpiConfig;
+
 /// What the edge needs to know about itself. Made by the service from its configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -25,6 +27,8 @@ pub struct Settings {
     pub allow_insecure: bool,
     /// Deadline of one whole request to a partner, body included. Default 10 s.
     pub request_timeout: Duration,
+    /// Most requests under way to one partner. Default 4.
+    pub max_in_flight: usize,
     /// Longest answer taken from a partner, in bytes. Default 2 MiB.
     pub max_body_bytes: usize,
     /// How long a result URL stays usable; results come minutes late in the field. Default 24 h.
@@ -53,6 +57,7 @@ impl Settings {
             public_url: public_url.trim_end_matches('/').to_owned(),
             allow_insecure: false,
             request_timeout: Duration::from_secs(10),
+            max_in_flight: 4,
             max_body_bytes: 2 * 1024 * 1024,
             result_validity: TimeDelta::hours(24),
             invite_validity: TimeDelta::days(7),
@@ -60,6 +65,21 @@ impl Settings {
             pull_interval: TimeDelta::minutes(15),
             crawl_reach: TimeDelta::days(14),
             page_limit: 100,
+        }
+    }
+
+    /// Settings from the configuration, with the address under which partners see us.
+    pub fn of(config: &OcpiConfig, public_url: impl Into<String>) -> Self {
+        Self {
+            country_code: config.country_code.clone(),
+            party_id: config.party_id.clone(),
+            business_name: config.business_name.clone(),
+            website: config.business_website.clone(),
+            allow_insecure: config.allow_insecure,
+            request_timeout: Duration::from_secs(u64::from(config.request_timeout_s)),
+            max_in_flight: usize::try_from(config.max_in_flight).unwrap_or(1),
+            pull_interval: TimeDelta::seconds(i64::from(config.pull_interval_s)),
+            ..Self::new(public_url)
         }
     }
 

@@ -62,9 +62,12 @@ impl Edge {
     async fn active(&self, request: &Request<'_>, session_id: &str) -> Result<Reply, Reply> {
         let body = request.json()?;
         let profile: ActiveChargingProfile = request.read_result(&body)?;
-        let record = request.caller.peer.record();
         let found = self
-            .session_by_id(&record, request.routing.from.as_ref(), session_id)
+            .session_by_id(
+                &request.caller.peer,
+                request.routing.from.as_ref(),
+                session_id,
+            )
             .await?;
         let Some((name, stored)) = found else {
             let message = format!("session {session_id} is not known");

@@ -89,11 +89,12 @@ impl Edge {
             (false, _) => sent,
             (true, Some(stored)) => patched(&stored.body, sent),
             (true, None) => {
-                self.want_pull(&partner);
+                self.want_changes(&partner);
                 return Err(unknown());
             }
         };
         let wire: Session = request.read(&body)?;
+        request.caller.peer.note_session(&name, &wire);
         let incoming = Incoming {
             partner: &partner,
             name: &name,
@@ -113,11 +114,10 @@ impl Edge {
 
     /// What a driver wants, from whoever passes it on.
     async fn preferences(&self, request: &Request<'_>, id: &str) -> Result<Reply, Reply> {
-        let record = request.caller.peer.record();
         let body = request.json()?;
         let preferences: ChargingPreferences = request.read(&body)?;
         let found = self
-            .session_by_id(&record, request.routing.from.as_ref(), id)
+            .session_by_id(&request.caller.peer, request.routing.from.as_ref(), id)
             .await?;
         let unknown = || {
             let message = format!("session {id} is not known");

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::world::World;
+use super::world::{World, source};
+use crate::domain::quantity::Power;
 
 const LOC: &str = "/ocpi/2.2.1/locations/NL/CPO/LOC1";
 
@@ -128,6 +129,26 @@ async fn a_location_patch_needs_last_updated_and_its_name_stays() {
         world.asks("PUT", &path, Some(&wrong)).await.codes(),
         (200, 2001)
     );
+}
+
+#[actix_web::test]
+async fn the_evses_of_locations_are_offered_with_their_rating() {
+    let world = World::with_partner().await;
+    world.asks("PUT", LOC, Some(&location())).await;
+    let removed = json!({"status": "REMOVED", "last_updated": "2026-11-22T15:00:00Z"});
+    let offered = world
+        .edge
+        .offered_evse(&source("E1"))
+        .await
+        .unwrap()
+        .unwrap();
+    // 230 V x 16 A x 3 = 11,040 W
+    assert_eq!(offered.rating.unwrap().max, Power::from_watts(11_040));
+    assert_eq!(offered.location.as_deref(), Some("Street 1"));
+    world
+        .asks("PATCH", &format!("{LOC}/E1"), Some(&removed))
+        .await;
+    assert_eq!(world.edge.offered_evse(&source("E1")).await.unwrap(), None);
 }
 
 #[actix_web::test]

@@ -154,7 +154,7 @@ async fn a_patch_needs_last_updated_and_a_known_session() {
         (404, 2003)
     );
     assert!(
-        world.edge.take_wanted_pulls().contains(&partner_id()),
+        world.edge.take_wanted_pulls().contains_key(&partner_id()),
         "it is read back"
     );
     world.asks("PUT", S1, Some(&session(&json!({})))).await;
@@ -308,4 +308,27 @@ async fn as_sender_we_own_no_sessions() {
         .await;
     assert_eq!(list.body["data"], json!([]));
     assert_eq!(list.header("x-total-count"), Some("0"));
+}
+
+#[actix_web::test]
+async fn an_emsp_passes_on_sessions_of_cpos_and_their_ids_find_them() {
+    let world = World::with_partner().await;
+    let name = partner_id();
+    let change = world.edge.change(&name, |record| {
+        record.roles[0].role = ocpi_client::types::Role::Emsp;
+        Ok(())
+    });
+    change.await.unwrap();
+    let path = "/ocpi/2.2.1/sessions/BE/ZZZ/S8";
+    let body = session(&json!({"country_code": "BE", "party_id": "ZZZ", "id": "S8"}));
+    assert_eq!(
+        world.asks("PUT", path, Some(&body)).await.codes(),
+        (201, 1000)
+    );
+    let path = "/ocpi/2.2.1/sessions/S8/charging_preferences";
+    let wish = json!({"profile_type": "FAST"});
+    assert_eq!(
+        world.asks("PUT", path, Some(&wish)).await.body["data"],
+        json!("ACCEPTED")
+    );
 }

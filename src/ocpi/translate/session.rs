@@ -7,8 +7,8 @@ use ocpi_client::types::{
 };
 
 use super::super::object::ObjectName;
-use super::super::secret::departure_key;
 use crate::domain::id::{EvseId, TenantId};
+use crate::domain::key::hashed_key;
 use crate::domain::quantity::{Energy, Power};
 use crate::domain::session::{Needs, PastSession, Reading, Session, SessionStatus};
 use crate::domain::time::Time;
@@ -134,7 +134,7 @@ fn keys(wire: &Wire, tenant: &TenantId) -> Vec<crate::domain::id::DepartureKey> 
     let mut keys: Vec<_> = [Some(&token.uid), token.contract_id.as_ref()]
         .into_iter()
         .flatten()
-        .filter_map(|id| departure_key(tenant, id.as_str()))
+        .filter_map(|id| hashed_key(tenant, id.as_str()))
         .collect();
     keys.dedup();
     keys
