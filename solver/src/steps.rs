@@ -59,9 +59,9 @@ struct Budget<'s> {
 }
 
 impl<'s> Budget<'s> {
-    /// Fewer flows the larger each is, so that rounding stays within some 0.1 to 0.5 s.
+    /// Fewer flows the larger each is, so that rounding stays near 0.1 s for 100 sessions.
     fn of(model: &Model<'_>, should_stop: &'s dyn Fn() -> bool) -> Self {
-        const ARCS_MAX: usize = 400_000;
+        const ARCS_MAX: usize = 150_000;
         let arcs: usize = model.sessions.iter().map(|it| it.to - it.from).sum();
         Self {
             flows: (ARCS_MAX / arcs.max(1)).clamp(8, 200),
