@@ -211,6 +211,13 @@ async fn a_session_is_put_patched_with_readings_and_ended() {
         json!({"type": "POWER", "volume": 7.36})
     );
     assert_eq!(reading.body["last_updated"], "2019-10-02T06:05:00Z");
+    // At 06:10 the total has grown, and the period says the mean of its own 300 s.
+    assert_eq!(pushes[2].body["kwh"], 1.104);
+    let period = &pushes[2].body["charging_periods"][0];
+    assert_eq!(
+        period["dimensions"][1],
+        json!({"type": "POWER", "volume": 7.36})
+    );
     let last = pushes.last().expect("some");
     assert_eq!(
         (&last.body["status"], &last.body["kwh"]),
