@@ -56,11 +56,11 @@ pub(super) async fn list(api: Data<ApiState>, request: HttpRequest, path: Path<S
 /// All alerts of a site, the gravest first.
 fn alerts(state: &SiteState, policy: &Policy, now: Time) -> Vec<Alert> {
     let mut alerts = Vec::new();
-    excursions(state, &mut alerts);
-    evses(state, now, &mut alerts);
-    partners(state, &mut alerts);
-    short_vehicles(state, now, &mut alerts);
     site(state, policy, now, &mut alerts);
+    partners(state, &mut alerts);
+    evses(state, now, &mut alerts);
+    short_vehicles(state, now, &mut alerts);
+    excursions(state, &mut alerts);
     alerts.sort_by_key(|alert| alert.severity);
     alerts
 }
