@@ -24,7 +24,7 @@ use chrono::{NaiveDate, TimeDelta};
 use evenload::domain::event::{Event, EventKind};
 use evenload::domain::evse::{Evse, EvseSource, Supply};
 use evenload::domain::id::{CircuitId, EvseId, PartnerId, SessionId, SignalKey, SiteId, TenantId};
-use evenload::domain::plan::Plan;
+use evenload::domain::plan::{Plan, PlanOrigin};
 use evenload::domain::policy::Policy;
 use evenload::domain::quantity::{Energy, Power};
 use evenload::domain::session::{Needs, PastSession, Reading, Session, SessionStatus};
@@ -306,8 +306,9 @@ fn days(recording: &Recording, count: u64) {
         ("K=3, waiting 0.0005", policy(3, 500, 0)),
         ("K=3, waiting 0.001", policy(3, 1_000, 0)),
         ("K=3, waiting 0.002", policy(3, 2_000, 0)),
+        ("the default", Policy::default()),
     ];
-    for limit_kw in [120.0, 60.0] {
+    for limit_kw in [60.0, 120.0] {
         let (mut equal, mut best) = (Worth::default(), Worth::default());
         for day in &days {
             let stays = stays_of(recording, *day);
@@ -505,11 +506,13 @@ fn online(
                     },
                 );
             }
-            plan = Some(depot.plan(now));
+            let made = depot.plan(now);
+            assert_eq!(made.origin, PlanOrigin::Optimal, "{day} {now}");
+            plan = Some(made);
             plans += 1;
             here = present;
         }
-        let plan = plan.as_ref().unwrap();
+        let plan: &Plan = plan.as_ref().unwrap();
         let slot = plan.slot_at(now);
         left.keys()
             .filter_map(|index| {

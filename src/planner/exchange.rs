@@ -4,16 +4,19 @@
 //! which slot. They are not equally good: whoever leaves first has no other chance, should more
 //! cars come than expected. So two sessions that share all their limits change places wherever the
 //! one that leaves later charges before the one that leaves earlier. Slot totals, energies and cost
-//! stay what they were.
+//! stay what they were. And where someone must go short, it is whoever leaves last: there may be
+//! power for it yet.
 
 use super::draft::Draft;
 use super::frame::Frame;
 use super::layout::{Layout, PhaseShare};
 use super::need::{Class, Need};
-use crate::domain::quantity::Power;
+use crate::domain::quantity::{Energy, Power};
 
 /// Only the slots before the next plans are worth the work: two hours.
 const NEAR_S: i64 = 2 * 3600;
+/// Less than this is not missing: 10 Wh.
+const NOTHING_MISSING: Energy = Energy::from_joules(36_000);
 
 /// Changes places among the sessions that may wait.
 pub(super) fn exchange(layout: &Layout<'_>, frame: &Frame, needs: &[Need<'_>], draft: &mut Draft) {
@@ -27,9 +30,11 @@ pub(super) fn exchange(layout: &Layout<'_>, frame: &Frame, needs: &[Need<'_>], d
     for slot in 0..near {
         for (rank, first) in order.iter().enumerate() {
             for second in order[rank + 1..].iter().rev() {
-                if are_alike(layout, &needs[*first], &needs[*second])
+                if draft.rows[*second].power[slot].is_positive()
                     && needs[*first].to < needs[*second].to
+                    && are_alike(layout, &needs[*first], &needs[*second])
                 {
+                    give_way(frame, needs, draft, (*first, *second), slot);
                     change_places(needs, draft, (*first, *second), slot);
                 }
             }
@@ -42,6 +47,37 @@ fn are_alike(layout: &Layout<'_>, one: &Need<'_>, other: &Need<'_>) -> bool {
     layout.paths[one.index] == layout.paths[other.index]
         && one.evse.expected_share() == other.evse.expected_share()
         && PhaseShare::of(one.evse) == PhaseShare::of(other.evse)
+}
+
+/// Gives `first`, if it is short, what `second` has in `slot`.
+fn give_way(
+    frame: &Frame,
+    needs: &[Need<'_>],
+    draft: &mut Draft,
+    (first, second): (usize, usize),
+    slot: usize,
+) {
+    let need = &needs[first];
+    let length = frame.horizon.slot();
+    let rows = &mut draft.rows;
+    let given: Energy = rows[first]
+        .power
+        .iter()
+        .map(|power| need.energy(*power, length))
+        .sum();
+    let missing = need.wanted.saturating_minus(given);
+    if slot >= need.to || missing <= NOTHING_MISSING || rows[first].power[slot] >= need.max {
+        return;
+    }
+    let before = rows[first].power[slot];
+    let wished = need.power_for(need.energy(before, length) + missing, length);
+    let amount = rows[second].power[slot].min(wished.saturating_minus(before));
+    let left = rows[second].power[slot] - amount;
+    let holds = left == Power::ZERO || left >= needs[second].min;
+    if amount.is_positive() && holds && before + amount >= need.min {
+        rows[first].power[slot] = before + amount;
+        rows[second].power[slot] = left;
+    }
 }
 
 /// Gives `first` what `second` has in `slot`, for what `first` has later.

@@ -131,7 +131,8 @@ fn phantom(
         return None;
     }
     let grain = (GRAIN_S / usize::try_from(horizon.slot_s).ok()?.max(1)).max(1);
-    let from = horizon.slots_before(start) / grain * grain;
+    // Rounded up, and never slot 0: nobody who is there gives way to someone who has not come yet.
+    let from = (horizon.slots_before(start) + 1).next_multiple_of(grain);
     let to = (horizon.slots_before(end) / grain * grain)
         .max(from + 1)
         .min(horizon.slots);

@@ -62,7 +62,20 @@ fn sessions_of_days_alike_are_expected_again_each_with_the_weight_of_its_day() {
     // 4 sessions x 6 kWh / 2 days, and 4 x 12.144 kW / 2
     assert_eq!(found[0].energy, Energy::from_kilowatt_hours(12.0));
     assert_eq!(found[0].max, Power::from_watts(24_288));
-    assert_eq!((found[0].from, found[0].to), (12, 48));
+    assert_eq!(
+        (found[0].from, found[0].to),
+        (18, 48),
+        "half an hour at most too late"
+    );
+}
+
+#[test]
+fn nobody_who_is_there_gives_way_now_to_someone_who_has_not_come_yet() {
+    let mut state = live(site_of(50.0, 4));
+    for number in 1..=4 {
+        learned(&mut state, 1, number, (1, 600), 1.0);
+    }
+    assert!(expected(&state, 3).iter().all(|phantom| phantom.from > 0));
 }
 
 #[test]

@@ -86,6 +86,24 @@ fn an_unknown_departure_does_not_make_a_known_one_go_short() {
 }
 
 #[test]
+fn who_leaves_first_charges_first_and_who_leaves_last_goes_short() {
+    // Room for one car at a time. Both together want 3 hours of it, and 2.5 are left.
+    let mut state = live(site_of(12.2, 2));
+    arrives(&mut state, 1, Some(5 * HOUR / 2), Some(16.5));
+    arrives(&mut state, 2, Some(9 * HOUR / 4), Some(16.5));
+    let plan = plan_at(&state, 0);
+    assert_eq!(powers(&plan, 2)[0], FULL);
+    let unmet = |number| plan.evse(&evse_id(number)).expect("planned").unmet;
+    assert_eq!(unmet(2), Energy::ZERO);
+    // 2 x 16.5 kWh - 2.5 h x 11.04 kW = 5.4 kWh
+    assert!(
+        (5.3..5.6).contains(&unmet(1).kilowatt_hours()),
+        "{}",
+        unmet(1)
+    );
+}
+
+#[test]
 fn an_override_comes_before_all_others_and_a_pause_is_zero() {
     let mut state = live(site_of(12.2, 2));
     arrives(&mut state, 1, Some(2 * HOUR), Some(20.0));
