@@ -29,15 +29,56 @@ pub(super) fn exchange(layout: &Layout<'_>, frame: &Frame, needs: &[Need<'_>], d
         .slots_before(frame.horizon.start + chrono::TimeDelta::seconds(NEAR_S));
     for slot in 0..near {
         for (rank, first) in order.iter().enumerate() {
-            for second in order[rank + 1..].iter().rev() {
-                if draft.rows[*second].power[slot].is_positive()
-                    && needs[*first].to < needs[*second].to
-                    && are_alike(layout, &needs[*first], &needs[*second])
-                {
-                    give_way(frame, needs, draft, (*first, *second), slot);
-                    change_places(needs, draft, (*first, *second), slot);
-                }
-            }
+            serve_first(
+                layout,
+                frame,
+                needs,
+                draft,
+                *first,
+                &order[rank + 1..],
+                slot,
+            );
+        }
+    }
+}
+
+/// Lets `first` charge in `slot` in place of those behind it, the last of them first.
+fn serve_first(
+    layout: &Layout<'_>,
+    frame: &Frame,
+    needs: &[Need<'_>],
+    draft: &mut Draft,
+    first: usize,
+    behind: &[usize],
+    slot: usize,
+) {
+    let need = &needs[first];
+    let power = &draft.rows[first].power;
+    if slot >= need.to || power[slot] >= need.max {
+        return;
+    }
+    let length = frame.horizon.slot();
+    let given: Energy = power.iter().map(|power| need.energy(*power, length)).sum();
+    let mut missing = need.wanted.saturating_minus(given);
+    let later: Vec<usize> = (slot + 1..need.to)
+        .rev()
+        .filter(|later| power[*later].is_positive())
+        .collect();
+    if later.is_empty() && missing <= NOTHING_MISSING {
+        return;
+    }
+    for second in behind.iter().rev() {
+        let other = &needs[*second];
+        if draft.rows[*second].power[slot].is_positive()
+            && need.to < other.to
+            && are_alike(layout, need, other)
+        {
+            let taken = give_way(frame, needs, draft, (first, *second), slot, missing);
+            missing = missing.saturating_minus(taken);
+            change_places(needs, draft, (first, *second), slot, &later);
+        }
+        if draft.rows[first].power[slot] >= need.max {
+            return;
         }
     }
 }
@@ -49,35 +90,32 @@ fn are_alike(layout: &Layout<'_>, one: &Need<'_>, other: &Need<'_>) -> bool {
         && PhaseShare::of(one.evse) == PhaseShare::of(other.evse)
 }
 
-/// Gives `first`, if it is short, what `second` has in `slot`.
+/// Gives `first`, if it is short, what `second` has in `slot`; returns the energy it gains.
 fn give_way(
     frame: &Frame,
     needs: &[Need<'_>],
     draft: &mut Draft,
     (first, second): (usize, usize),
     slot: usize,
-) {
+    missing: Energy,
+) -> Energy {
+    if missing <= NOTHING_MISSING {
+        return Energy::ZERO;
+    }
     let need = &needs[first];
     let length = frame.horizon.slot();
     let rows = &mut draft.rows;
-    let given: Energy = rows[first]
-        .power
-        .iter()
-        .map(|power| need.energy(*power, length))
-        .sum();
-    let missing = need.wanted.saturating_minus(given);
-    if slot >= need.to || missing <= NOTHING_MISSING || rows[first].power[slot] >= need.max {
-        return;
-    }
     let before = rows[first].power[slot];
     let wished = need.power_for(need.energy(before, length) + missing, length);
     let amount = rows[second].power[slot].min(wished.saturating_minus(before));
     let left = rows[second].power[slot] - amount;
     let holds = left == Power::ZERO || left >= needs[second].min;
-    if amount.is_positive() && holds && before + amount >= need.min {
-        rows[first].power[slot] = before + amount;
-        rows[second].power[slot] = left;
+    if !amount.is_positive() || !holds || before + amount < need.min {
+        return Energy::ZERO;
     }
+    rows[first].power[slot] = before + amount;
+    rows[second].power[slot] = left;
+    need.energy(before + amount, length) - need.energy(before, length)
 }
 
 /// Gives `first` what `second` has in `slot`, for what `first` has later.
@@ -86,8 +124,9 @@ fn change_places(
     draft: &mut Draft,
     (first, second): (usize, usize),
     slot: usize,
+    later: &[usize],
 ) {
-    for later in (slot + 1..needs[first].to).rev() {
+    for later in later.iter().copied() {
         let power = |row: usize, at: usize| draft.rows[row].power[at];
         let amount = power(second, slot)
             .min(needs[first].max - power(first, slot))
