@@ -67,7 +67,7 @@ pub fn classify(operation: &'static str, answer: &RawAnswer<'_>) -> Result<Answe
             deviations,
         });
     }
-    let body = json.map_err(|error| not_json(operation, answer, &error))?;
+    let mut body = json.map_err(|error| not_json(operation, answer, &error))?;
     if !answer
         .content_type
         .is_some_and(|value| value.to_ascii_lowercase().contains("json"))
@@ -92,6 +92,10 @@ pub fn classify(operation: &'static str, answer: &RawAnswer<'_>) -> Result<Answe
             deviations,
         });
     }
+    // Taken out, not copied: a page may be megabytes.
+    let taken = body
+        .as_object_mut()
+        .and_then(|fields| fields.remove("data"));
     let envelope = read_one::<Envelope<Value>>(&body)
         .map_err(|reason| Error::Unreadable { operation, reason })?;
     deviations.append(envelope.deviations);
@@ -101,6 +105,7 @@ pub fn classify(operation: &'static str, answer: &RawAnswer<'_>) -> Result<Answe
         status_message,
         ..
     } = envelope.value;
+    let data = taken.or(data).filter(|data| !data.is_null());
     if !status_code.is_success() {
         return Err(Error::Ocpi {
             operation,

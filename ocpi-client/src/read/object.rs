@@ -88,18 +88,17 @@ impl<'v, 'r, 'd> Object<'v, 'r, 'd> {
     /// A field nobody can do without (cardinality 1 or +).
     pub fn required<T: FromOcpi>(&mut self, name: &'static str) -> Result<T, Unreadable> {
         let value = self.take(name);
-        self.reader
-            .at(format_args!(".{name}"), |reader| match value {
-                None => Err(reader.unreadable(id::FIELD_MISSING, "required, but not there")),
-                Some(value) => T::read(value, reader),
-            })
+        self.reader.field(name, |reader| match value {
+            None => Err(reader.unreadable(id::FIELD_MISSING, "required, but not there")),
+            Some(value) => T::read(value, reader),
+        })
     }
 
     /// A field that the specification requires but that a reader can live without (cardinality 1):
     /// its absence is noted.
     pub fn expected<T: FromOcpi>(&mut self, name: &'static str) -> Option<T> {
         let value = self.take(name);
-        self.reader.at(format_args!(".{name}"), |reader| {
+        self.reader.field(name, |reader| {
             if value.is_none() {
                 reader.note(id::FIELD_MISSING, "required, but not there");
             }
@@ -110,7 +109,7 @@ impl<'v, 'r, 'd> Object<'v, 'r, 'd> {
     /// A field that may be absent (cardinality ?).
     pub fn optional<T: FromOcpi>(&mut self, name: &'static str) -> Option<T> {
         let value = self.take(name)?;
-        self.reader.at(format_args!(".{name}"), |reader| {
+        self.reader.field(name, |reader| {
             if value.as_str().is_some_and(str::is_empty) {
                 reader.note(
                     id::FIELD_EMPTY,
@@ -125,15 +124,14 @@ impl<'v, 'r, 'd> Object<'v, 'r, 'd> {
     /// A list (cardinality *).
     pub fn list<T: FromOcpi>(&mut self, name: &'static str) -> Vec<T> {
         let value = self.take(name);
-        self.reader
-            .at(format_args!(".{name}"), |reader| reader.list(value))
+        self.reader.field(name, |reader| reader.list(value))
     }
 
     /// A list that needs an entry (cardinality +); an empty one is noted.
     pub fn list_of_some<T: FromOcpi>(&mut self, name: &'static str) -> Vec<T> {
         let list = self.list(name);
         if list.is_empty() {
-            self.reader.at(format_args!(".{name}"), |reader| {
+            self.reader.field(name, |reader| {
                 reader.note(id::LIST_EMPTY, "at least one entry is required");
             });
         }
@@ -172,11 +170,10 @@ impl<'v, 'r, 'd> Object<'v, 'r, 'd> {
     }
 
     fn respelled(&mut self, name: &'static str) -> Option<(&'v String, &'v Value)> {
-        let wanted = letters(name);
         let found = self.map.iter().find(|(key, _)| {
-            !self.taken.contains(&key.as_str()) && key.len() <= 64 && letters(key) == wanted
+            !self.taken.contains(&key.as_str()) && key.len() <= 64 && is_same_name(key, name)
         })?;
-        self.reader.at(format_args!(".{name}"), |reader| {
+        self.reader.field(name, |reader| {
             reader.note(id::FIELD_SPELLING, format!("written as {:?}", found.0));
         });
         Some(found)
@@ -189,7 +186,7 @@ impl<'v, 'r, 'd> Object<'v, 'r, 'd> {
         };
         let length = text.chars().count();
         if length > *limit {
-            self.reader.at(format_args!(".{name}"), |reader| {
+            self.reader.field(name, |reader| {
                 let start = shortened(text.to_owned(), 20);
                 reader.note(
                     id::TEXT_TOO_LONG,
@@ -211,20 +208,16 @@ fn tolerant<T: FromOcpi>(value: &Value, reader: &mut Reader<'_>) -> Option<T> {
     }
 }
 
-/// A field name without case and underscores, to find `lastUpdated` for `last_updated`.
+/// Whether two field names differ only in case, underscores and hyphens, as `lastUpdated` and
+/// `last_updated` do.
 ///
-/// A leading underscore stays: such fields are private to a platform and mean something else.
-fn letters(name: &str) -> String {
-    let private = name.starts_with('_');
-    let mut letters: String = name
-        .chars()
-        .filter(|c| *c != '_' && *c != '-')
-        .map(|c| c.to_ascii_lowercase())
-        .collect();
-    if private {
-        letters.insert(0, '_');
+/// A leading underscore counts: such fields are private to a platform and mean something else.
+fn is_same_name(name: &str, other: &str) -> bool {
+    fn letters(name: &str) -> impl Iterator<Item = u8> {
+        let letters = name.bytes().filter(|byte| !matches!(byte, b'_' | b'-'));
+        letters.map(|byte| byte.to_ascii_lowercase())
     }
-    letters
+    name.starts_with('_') == other.starts_with('_') && letters(name).eq(letters(other))
 }
 
 impl From<Unreadable> for Deviation {

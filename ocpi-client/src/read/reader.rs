@@ -75,6 +75,16 @@ impl<'d> Reader<'d> {
         result
     }
 
+    /// Runs `inner` at a field of the object we are at.
+    pub fn field<R>(&mut self, name: &str, inner: impl FnOnce(&mut Self) -> R) -> R {
+        let outer = self.path.len();
+        self.path.push('.');
+        self.path.push_str(name);
+        let result = inner(self);
+        self.path.truncate(outer);
+        result
+    }
+
     /// Opens an object; a list of exactly one object is unwrapped.
     pub fn object<R>(
         &mut self,

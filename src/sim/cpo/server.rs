@@ -260,6 +260,9 @@ async fn serve(http: HttpRequest, body: web::Bytes, shared: web::Data<Shared>) -
         }
     }
     let now = shared.state().platform.depot.now();
+    // The platform lives in virtual time, and says so.
+    let date = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    response.insert_header(("Date", date));
     response.json(answer.envelope(now))
 }
 

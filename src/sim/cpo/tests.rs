@@ -1,5 +1,6 @@
 //! The platform over real sockets, with a plain client and a small SCSP on the other side.
 
+mod edge;
 mod peer;
 
 use chrono::TimeDelta;

@@ -24,9 +24,9 @@ pub(super) async fn register(rest: &Rest, cpo: &Cpo) -> Result<Vec<DemoLine>, De
     });
     let answer = rest.call(Method::POST, "/partners", &body).await?;
     let rows = rows(&answer).map(|row| DemoLine::Step {
-        name: row["name"].as_str().unwrap_or_default().into(),
+        name: text(&row["name"]),
         ok: row["ok"].as_bool().unwrap_or(true),
-        detail: row["detail"].as_str().unwrap_or_default().into(),
+        detail: text(&row["detail"]),
     });
     Ok(rows.collect())
 }
@@ -148,6 +148,10 @@ fn site(demo: &Demo, cpo: &Cpo) -> Value {
         "evses": evses,
         "arrival_reserve": "largest:1",
     })
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().into()
 }
 
 /// The rows of an answer: a list, or the first list in an object.
