@@ -43,6 +43,7 @@ pub(super) fn read(reader: &mut Reader) -> Policy {
             &Decimal(0.0..=1.0),
             waiting_price,
         )),
+        replan_s: reader.get("planner.replan_s", &Whole(60..=3600), default.replan_s),
         ready_margin_s: reader.get(
             "planner.ready_margin_s",
             &Whole(0..=7200),

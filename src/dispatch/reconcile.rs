@@ -24,13 +24,28 @@ use crate::state::SiteState;
 use crate::state::evse_state::{Control, EvseState};
 use crate::state::lifecycle::MAX_OUTSTANDING;
 
-/// Differences further ahead than this do not hurry: they are sent with the next change, or after
-/// [`FAR_HOLD_S`].
+/// How far ahead a difference lies, and how long the installed profile is left alone for it. What
+/// is installed is safe in any case; a renewal only brings it nearer to the newest plan.
+const PATIENCE: [Patience; 2] = [
+    Patience {
+        ahead_s: 3600,
+        hold_s: 20 * 60,
+    },
+    Patience {
+        ahead_s: 2 * 86_400,
+        hold_s: 60 * 60,
+    },
+];
+/// Differences nearer than this are sent after [`Policy::min_hold_s`].
 const NEAR_S: i64 = 10 * 60;
-/// An installed profile that differs only further ahead is renewed after this time.
-const FAR_HOLD_S: i64 = 15 * 60;
 /// Longest pause between attempts at an EVSE that does not answer.
 const LONGEST_RETRY_S: i64 = 15 * 60;
+
+/// See [`PATIENCE`].
+struct Patience {
+    ahead_s: i64,
+    hold_s: i64,
+}
 
 /// What dispatch wants done.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -212,27 +227,24 @@ fn is_due(
     }
     let since_last = candidate.state.last_set_at.map(|at| now - at);
     let held = |seconds: i64| since_last.is_none_or(|since| since >= TimeDelta::seconds(seconds));
-    let near = differs(
-        &next,
-        &reference,
-        now,
-        now + TimeDelta::seconds(NEAR_S),
-        policy.dead_band,
-    );
-    if near {
-        let hold = i64::from(policy.min_hold_s);
-        if held(hold) {
-            return true;
+    let steps = [Patience {
+        ahead_s: NEAR_S,
+        hold_s: i64::from(policy.min_hold_s),
+    }];
+    for Patience { ahead_s, hold_s } in steps.iter().chain(&PATIENCE) {
+        if differs(
+            &next,
+            &reference,
+            now,
+            now + TimeDelta::seconds(*ahead_s),
+            policy.dead_band,
+        ) {
+            if held(*hold_s) {
+                return true;
+            }
+            dispatch.wake(candidate.state.last_set_at.unwrap_or(now) + TimeDelta::seconds(*hold_s));
+            return false;
         }
-        dispatch.wake(candidate.state.last_set_at.unwrap_or(now) + TimeDelta::seconds(hold));
-        return false;
-    }
-    let far_end = now + TimeDelta::days(2);
-    if differs(&next, &reference, now, far_end, policy.dead_band) {
-        if held(FAR_HOLD_S) {
-            return true;
-        }
-        dispatch.wake(candidate.state.last_set_at.unwrap_or(now) + TimeDelta::seconds(FAR_HOLD_S));
     }
     false
 }

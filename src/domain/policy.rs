@@ -10,6 +10,8 @@ use super::quantity::{Power, Price};
 pub struct Policy {
     /// Length of a plan's slot in seconds: 300, 900, 1800 or 3600.
     pub slot_s: u32,
+    /// How often a plan is renewed though nothing happened, in seconds.
+    pub replan_s: u32,
     /// Number of slots of a plan.
     pub slots: usize,
     /// Days of history whose sessions stand for the arrivals to come; 0 = none are expected.
@@ -40,14 +42,15 @@ impl Default for Policy {
     fn default() -> Self {
         Self {
             slot_s: 300,
+            replan_s: 600,
             slots: 288,
             expected_arrival_days: 3,
             default_stay_s: 4 * 3600,
             default_need_s: 8 * 3600,
-            waiting_price: Price::from_micros(2_000),
+            waiting_price: Price::from_micros(4_000),
             ready_margin_s: 900,
-            dead_band: Power::from_watts(100),
-            min_hold_s: 60,
+            dead_band: Power::from_watts(250),
+            min_hold_s: 480,
             answer_deadline_s: 30,
             meter_stale_s: 60,
             silent_session_s: 24 * 3600,

@@ -48,6 +48,9 @@ pub enum StartError {
         /// Why.
         source: io::Error,
     },
+    /// The folder for our own files could not be made.
+    #[error("cannot make the folder for our own files: {0}")]
+    Folder(io::Error),
     /// The store could not be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -191,7 +194,12 @@ pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
         sites: sites.clone(),
         vault: Arc::new(KeyVault::new(&key)),
     };
-    let edge = Edge::open(ports, settings(&config, &public_url), tenant).await?;
+    let edge = Edge::open(
+        ports,
+        Settings::of(&config.ocpi, public_url.clone()),
+        tenant,
+    )
+    .await?;
     sender.through(edge.clone());
     let restored = registry.load().await?;
     info!(sites = restored, "restored");
@@ -243,19 +251,4 @@ pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
         server: handle,
         tasks: vec![serving, pulling],
     })
-}
-
-/// What the OCPI edge needs of the configuration.
-fn settings(config: &Config, public_url: &str) -> Settings {
-    let ocpi = &config.ocpi;
-    Settings {
-        country_code: ocpi.country_code.clone(),
-        party_id: ocpi.party_id.clone(),
-        business_name: ocpi.business_name.clone(),
-        website: ocpi.business_website.clone(),
-        allow_insecure: ocpi.allow_insecure,
-        request_timeout: Duration::from_secs(u64::from(ocpi.request_timeout_s)),
-        pull_interval: chrono::TimeDelta::seconds(i64::from(ocpi.pull_interval_s)),
-        ..Settings::new(public_url)
-    }
 }

@@ -28,7 +28,7 @@ pub struct SiteCore {
     policy: Policy,
     /// `plan_inputs` of the state that the newest plan was started for.
     planned_inputs: Option<u64>,
-    /// The slot border after which the newest plan is old.
+    /// When the newest plan is old though nothing happened.
     plan_until: Option<Time>,
 }
 
@@ -69,8 +69,8 @@ impl SiteCore {
         event
     }
 
-    /// True if something a plan depends on has changed since the newest plan was started, or its
-    /// first slot is over.
+    /// True if something a plan depends on has changed since the newest plan was started, or it is
+    /// old.
     pub fn wants_plan(&self, now: Time) -> bool {
         let changed = self.planned_inputs != Some(self.state.plan_inputs);
         let old = self.plan_until.is_none_or(|until| now >= until);
@@ -89,13 +89,13 @@ impl SiteCore {
     /// A plan is being made for the present state; gives the state it is made for.
     pub fn plan_started(&mut self, now: Time) -> Snapshot {
         self.planned_inputs = Some(self.state.plan_inputs);
-        self.plan_until = Some(self.next_border(now));
+        self.plan_until = Some(self.next_renewal(now));
         self.snapshot()
     }
 
-    /// The next slot border after `now`.
-    fn next_border(&self, now: Time) -> Time {
-        Horizon::containing(now, self.policy.slot_s, 1).end()
+    /// When a plan made now is to be renewed: at the next border of that length.
+    fn next_renewal(&self, now: Time) -> Time {
+        Horizon::containing(now, self.policy.replan_s, 1).end()
     }
 
     /// Asks dispatch what goes out now and applies that it is issued.
@@ -113,7 +113,7 @@ impl SiteCore {
                 )
             })
             .collect();
-        let border = self.has_something_to_plan().then(|| self.next_border(now));
+        let border = self.has_something_to_plan().then(|| self.next_renewal(now));
         let wake_at = [wanted.wake_at, border].into_iter().flatten().min();
         Turn {
             events,

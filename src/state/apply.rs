@@ -97,8 +97,9 @@ impl SiteState {
                 self.plan_inputs += 1;
             }
             EventKind::HistoryLearned { sessions } => {
+                let history = Arc::make_mut(&mut self.history);
                 for session in sessions {
-                    self.history.learn(session.clone());
+                    history.learn(session.clone());
                 }
                 self.plan_inputs += 1;
             }
@@ -164,13 +165,14 @@ impl SiteState {
                 }
                 self.plan_inputs += 1;
             }
-            EventKind::Ticked => self.plan_inputs += 1,
+            // Slot borders ask for a plan by themselves.
+            EventKind::Ticked => {}
         }
         None
     }
 
     fn configure(&mut self, site: &Site) {
-        self.site = site.clone();
+        self.site = Arc::new(site.clone());
         self.removed = false;
         self.evses.retain(|id, _| site.evse(id).is_some());
         self.canary.retain(|id| site.evse(id).is_some());
@@ -243,7 +245,7 @@ impl SiteState {
     }
 
     fn learn(&mut self, session: &Session, now: Time) {
-        self.history.learn(PastSession {
+        Arc::make_mut(&mut self.history).learn(PastSession {
             id: session.id.clone(),
             evse: session.evse.clone(),
             started_at: session.started_at,
@@ -372,6 +374,7 @@ fn start_over(state: &mut EvseState) {
     state.profiles.lapse();
     state.needs = None;
     state.reading = None;
+    state.acceptance = None;
     state.strikes = 0;
     state.failures = 0;
     state.backoff_until = None;

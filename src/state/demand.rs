@@ -21,6 +21,8 @@ pub struct Demand {
     pub session: SessionId,
     /// Energy still wanted.
     pub remaining: Energy,
+    /// Energy of the whole session: what it has and what it still wants.
+    pub total: Energy,
     /// Who said how much.
     pub energy_source: NeedSource,
     /// When the car leaves, or is assumed to.
@@ -87,7 +89,7 @@ impl SiteState {
             Some((source, _)) => (source, now + TimeDelta::hours(1).max(default_stay)),
             None => (NeedSource::Default, now + default_stay),
         };
-        let acceptance = acceptance(evse);
+        let acceptance = self.acceptance(evse);
         let (energy_source, remaining) = match energy {
             Some((source, energy)) => (source, energy.saturating_minus(session.energy)),
             None => (NeedSource::Default, unstated_need(evse, session, policy)),
@@ -96,12 +98,23 @@ impl SiteState {
             evse: evse.id.clone(),
             session: session.id.clone(),
             remaining,
+            total: remaining + session.energy,
             energy_source,
             departure,
             departure_source,
             late,
             acceptance,
         }
+    }
+
+    /// What the car is expected to take when it may take all: the rating at nominal voltage, or
+    /// what it was seen to take, with a tenth more so that a wrong lesson heals; never below the
+    /// EVSE's minimum.
+    fn acceptance(&self, evse: &Evse) -> Power {
+        let seen = self.evses.get(&evse.id).and_then(|state| state.acceptance);
+        seen.map_or(evse.max, |power| {
+            power.scaled_up(11, 10).max(evse.min).min(evse.max)
+        })
     }
 
     /// The departure filed for this session: by EVSE, or by one of its keys.
@@ -127,9 +140,4 @@ fn unstated_need(evse: &Evse, session: &Session, policy: &Policy) -> Energy {
         .over(TimeDelta::seconds(i64::from(policy.default_need_s)));
     full.saturating_minus(session.energy)
         .max(evse.max.over(TimeDelta::minutes(30)))
-}
-
-/// What the car is expected to take when it may take all: the rating at nominal voltage.
-fn acceptance(evse: &Evse) -> Power {
-    evse.max
 }

@@ -54,6 +54,10 @@ pub struct EvseState {
     pub control: Control,
     /// The newest reading of its power.
     pub reading: Option<Reading>,
+    /// The most the car takes, as its readings show: it took less than it might have. `None` while
+    /// it took all it was allowed.
+    #[serde(default)]
+    pub acceptance: Option<Power>,
     /// Readings above the bound in a row.
     pub strikes: u8,
     /// Refusals and failures in a row: the back-off doubles with each.
@@ -115,8 +119,10 @@ impl EvseState {
         if self.is_free() {
             return;
         }
+        let bound = self.profiles.bound(evse);
+        self.learn_acceptance(evse, &bound, before, reading);
         self.profiles.measured(evse, before, reading, now);
-        let allowed = self.profiles.bound(evse).at(reading.at);
+        let allowed = bound.at(reading.at);
         let confirmed_before = self
             .profiles
             .confirmed
@@ -134,6 +140,30 @@ impl EvseState {
             if self.strikes == 0 && matches!(self.control, Control::Disobedient { .. }) {
                 self.control = Control::Controllable;
             }
+        }
+    }
+
+    /// Learns what the car takes at most: it draws clearly less than its profile has allowed since
+    /// the reading before. A later, higher reading corrects a wrong lesson.
+    fn learn_acceptance(
+        &mut self,
+        evse: &Evse,
+        bound: &PowerCurve,
+        before: Option<Reading>,
+        reading: Reading,
+    ) {
+        let Some(before) = before else { return };
+        let allowed = bound
+            .lowest_within(before.at, reading.at)
+            .min(bound.at(reading.at));
+        let (numerator, denominator) = evse.expected_share();
+        let offered = allowed.scaled_down(numerator, denominator).min(evse.max);
+        let is_below = reading.power < offered.scaled_down(9, 10);
+        let known = self.acceptance.unwrap_or(Power::ZERO);
+        if is_below && reading.power.is_positive() {
+            self.acceptance = Some(reading.power);
+        } else if reading.power > known {
+            self.acceptance = None;
         }
     }
 }

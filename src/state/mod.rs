@@ -52,7 +52,7 @@ pub struct SiteMeter {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SiteState {
     /// The site as configured.
-    pub site: Site,
+    pub site: Arc<Site>,
     /// What we may do.
     pub mode: Mode,
     /// For [`Mode::Canary`]: the EVSEs that are sent to.
@@ -74,7 +74,7 @@ pub struct SiteState {
     /// The number of the newest command ever issued.
     pub last_command: CommandId,
     /// Past sessions.
-    pub history: History,
+    pub history: Arc<History>,
     /// Excursions of bounds over limits.
     pub excursions: Excursions,
     /// The number of the newest event applied.
@@ -92,7 +92,7 @@ impl SiteState {
     /// A site of which nothing is known but its description.
     pub fn new(site: Site, now: Time) -> Self {
         Self {
-            site,
+            site: Arc::new(site),
             mode: Mode::default(),
             canary: BTreeSet::new(),
             evses: BTreeMap::new(),
@@ -103,7 +103,7 @@ impl SiteState {
             plan: None,
             last_plan: PlanId::default(),
             last_command: CommandId::default(),
-            history: History::default(),
+            history: Arc::default(),
             excursions: Excursions::default(),
             last_seq: 0,
             updated_at: now,

@@ -30,7 +30,7 @@ fn named(name: &str, priority: i32, slots: &[(i64, i64, i64)]) -> SignalSeries {
 #[test]
 fn a_flat_price_fills_what_no_signal_says() {
     let mut state = live(site_of(50.0, 1));
-    state.site.flat_price = Some(Price::from_micros(250_000));
+    std::sync::Arc::make_mut(&mut state.site).flat_price = Some(Price::from_micros(250_000));
     prices(&mut state, &[100]);
     arrives(&mut state, 1, Some(6 * HOUR), Some(10.0));
     let plan = plan_at(&state, 0);

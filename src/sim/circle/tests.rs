@@ -4,7 +4,7 @@ use super::*;
 use crate::domain::event::PartnerHealth;
 use crate::domain::evse::{Evse, EvseSource, Supply};
 use crate::domain::id::{CircuitId, PartnerId, SignalKey, SiteId, TenantId};
-use crate::domain::quantity::{Current, Energy, Power};
+use crate::domain::quantity::{Current, Energy, Power, Price};
 use crate::domain::signal::{SignalKind, SignalSeries, SignalSlot};
 use crate::domain::site::{ArrivalReserve, Circuit, Mode};
 use crate::sim::methods::unmanaged;
@@ -113,6 +113,8 @@ fn small(limit_kw: i64, cars: &[(&str, i64, i64, f64)]) -> Circle {
         ..CircleOptions::default()
     };
     let policy = Policy {
+        // Less than the fall of the price, 0.003 per hour: waiting is worth it.
+        waiting_price: Price::from_micros(500),
         slot_s: 900,
         slots: 32,
         ..Policy::default()
