@@ -299,13 +299,14 @@ fn days(recording: &Recording, count: u64) {
         ready_margin_s: margin,
         ..Policy::default()
     };
-    // Where history is known, a quarter of the waiting price counts.
     let variants = [
         ("plain re-solving", policy(0, 0, 0)),
         ("waiting 0.002", policy(0, 2_000, 0)),
         ("K=3", policy(3, 0, 0)),
+        ("K=3, waiting 0.0005", policy(3, 500, 0)),
+        ("K=3, waiting 0.001", policy(3, 1_000, 0)),
         ("K=3, waiting 0.002", policy(3, 2_000, 0)),
-        ("the default (margin of 15 min)", Policy::default()),
+        ("the default", Policy::default()),
     ];
     for limit_kw in [60.0, 120.0] {
         let (mut equal, mut best) = (Worth::default(), Worth::default());

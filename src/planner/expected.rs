@@ -13,7 +13,7 @@ use chrono_tz::Tz;
 use super::frame::Frame;
 use super::layout::Layout;
 use crate::domain::policy::Policy;
-use crate::domain::quantity::{Energy, Power, Price};
+use crate::domain::quantity::{Energy, Power};
 use crate::domain::session::PastSession;
 use crate::domain::time::Time;
 use crate::state::SiteState;
@@ -36,31 +36,6 @@ pub(super) struct Phantom {
     pub(super) max: Power,
 }
 
-/// What history says about the rest of the day.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Expected {
-    /// Those that may come; none late in the day.
-    pub(super) phantoms: Vec<Phantom>,
-    /// True if there is history enough to say that these and no others are expected.
-    pub(super) is_known: bool,
-}
-
-impl Expected {
-    /// The price of waiting stands for what is not known of the hours to come. Where history says
-    /// who comes, a quarter of it is left for what it cannot say.
-    ///
-    /// Measured on recorded days at 120 kW (`examples/planner_figures`): without history 76 % of
-    /// the gap closed with 0.002 per kWh and hour, and less than none without; with history 62 %
-    /// with 0.002, 95 % with 0.0005, 98 % without, where departures are known for certain.
-    pub(super) fn tempered(&self, policy: &Policy) -> Policy {
-        let mut policy = policy.clone();
-        if self.is_known {
-            policy.waiting_price = Price::from_micros(policy.waiting_price.micros() / 4);
-        }
-        policy
-    }
-}
-
 /// Work days are alike, and so are weekends.
 fn is_weekend(day: NaiveDate) -> bool {
     matches!(day.weekday(), Weekday::Sat | Weekday::Sun)
@@ -72,7 +47,7 @@ pub(super) fn arrivals(
     layout: &Layout<'_>,
     frame: &Frame,
     policy: &Policy,
-) -> Expected {
+) -> Vec<Phantom> {
     let zone = state.site.time_zone;
     let day_of = |at: Time| at.with_timezone(&zone).date_naive();
     let today = day_of(frame.from);
@@ -83,7 +58,7 @@ pub(super) fn arrivals(
         .map(|past| day_of(past.started_at))
         .min()
     else {
-        return Expected::default();
+        return Vec::new();
     };
     let evse_of: BTreeMap<_, usize> = layout
         .evses
@@ -92,7 +67,6 @@ pub(super) fn arrivals(
         .map(|(index, evse)| (&evse.id, index))
         .collect();
     let mut alike: BTreeMap<(usize, usize, usize), Phantom> = BTreeMap::new();
-    let mut is_known = false;
     // Bounded: a horizon has some days at most.
     for target in today.iter_days().take_while(|day| *day <= last).take(32) {
         let days = models(target, today, first_known, policy.expected_arrival_days);
@@ -104,7 +78,6 @@ pub(super) fn arrivals(
         if sessions.len() < FEWEST_SESSIONS {
             continue;
         }
-        is_known |= target == today;
         let weight = i64::try_from(days.len().max(1)).unwrap_or(i64::MAX);
         for past in sessions {
             let Some(evse) = evse_of.get(&past.evse) else {
@@ -117,10 +90,7 @@ pub(super) fn arrivals(
             }
         }
     }
-    Expected {
-        phantoms: alike.into_values().collect(),
-        is_known,
-    }
+    alike.into_values().collect()
 }
 
 /// The latest days before today of the kind of `target`, `count` at most.

@@ -25,7 +25,6 @@ mod tests;
 mod top_up;
 
 use self::draft::Draft;
-use self::expected::Phantom;
 use self::frame::Frame;
 use self::layout::Layout;
 use self::need::Need;
@@ -45,20 +44,8 @@ pub fn plan(state: &SiteState, policy: &Policy, now: Time, should_stop: &dyn Fn(
     let frame = Frame::resolve(state, policy, now);
     let needs = need::needs(state, &layout, &frame, policy, now);
     let input_digest = digest::digest(state, &frame, policy, now);
-    let expected = expected::arrivals(state, &layout, &frame, policy);
-    let policy = &expected.tempered(policy);
     let rungs: [&dyn Fn() -> Option<Draft>; 3] = [
-        &|| {
-            solved(
-                state,
-                &layout,
-                &frame,
-                &needs,
-                &expected.phantoms,
-                policy,
-                should_stop,
-            )
-        },
+        &|| solved(state, &layout, &frame, &needs, policy, should_stop),
         &|| {
             let last = state.plan.as_deref()?;
             Some(fallback::clipped(&layout, &frame, &needs, last))
@@ -97,16 +84,16 @@ fn solved(
     layout: &Layout<'_>,
     frame: &Frame,
     needs: &[Need<'_>],
-    phantoms: &[Phantom],
     policy: &Policy,
     should_stop: &dyn Fn() -> bool,
 ) -> Option<Draft> {
+    let phantoms = expected::arrivals(state, layout, frame, policy);
     let stages = Stages {
         layout,
         frame,
         policy,
         needs,
-        phantoms,
+        phantoms: &phantoms,
         last: state.plan.as_deref(),
         should_stop,
     };

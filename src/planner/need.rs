@@ -18,6 +18,9 @@ use crate::state::demand::Demand;
 /// A session that could wait no longer than this starts at once at full power: half an hour.
 const TIGHT_S: i64 = 30 * 60;
 
+/// The last part of a charge, in which cars take less and less: a fifth of its energy.
+const TAPER_SHARE: i64 = 5;
+
 /// By which rule a session is planned; in the order in which they are served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Class {
@@ -51,6 +54,9 @@ pub(super) struct Need<'a> {
     pub(super) wanted: Energy,
     /// Energy to be planned: what is wanted, and at least what one slot at the minimum brings.
     pub(super) planned: Energy,
+    /// What it may draw beyond that where others leave room: a car takes less and less towards
+    /// its end, and what it may draw must not end before it does.
+    pub(super) tail: Energy,
     /// Least worst-case power.
     pub(super) min: Power,
     /// Most worst-case power.
@@ -142,7 +148,8 @@ fn need<'a>(
     let max = taken_at_most.max(min).min(evse.hardware_max());
     // A stay that ends within slot 0 still has slot 0.
     let until = |at: Time| horizon.slots_before(at).clamp(1, horizon.slots.max(1));
-    let margin = TimeDelta::seconds(i64::from(policy.ready_margin_s));
+    let taper = taper(demand, max.scaled_down(numerator, denominator));
+    let margin = TimeDelta::seconds(i64::from(policy.ready_margin_s)) + taper;
     let mut need = Need {
         evse,
         index,
@@ -152,6 +159,7 @@ fn need<'a>(
         to_early: until(demand.departure - margin),
         wanted: demand.remaining,
         planned: demand.remaining,
+        tail: Energy::ZERO,
         min,
         max,
         departure: demand.departure,
@@ -166,7 +174,21 @@ fn need<'a>(
         need.to_early = need.to;
     }
     need.planned = need.wanted.max(one_slot);
-    need.class = class(&need, demand, action.map(|(action, _)| action), frame.from);
+    need.class = class(
+        &need,
+        demand,
+        taper,
+        action.map(|(action, _)| action),
+        frame.from,
+    );
+    if need.class == Class::Tight {
+        // Every minute counts: the slot in which it leaves is used as far as it goes.
+        let last = demand.departure - TimeDelta::seconds(1);
+        let begun = horizon.slot_at(last).map_or(need.to, |slot| slot + 1);
+        need.to = need.to.max(begun);
+        need.to_early = need.to;
+        need.tail = tail(demand);
+    }
     if let (Class::Now, Some((_, until_instant))) = (need.class, action) {
         need.to = until(until_instant);
         need.to_early = need.to;
@@ -175,7 +197,24 @@ fn need<'a>(
     need
 }
 
-fn class(need: &Need<'_>, demand: &Demand, action: Option<OverrideAction>, now: Time) -> Class {
+/// The time that the end of a charge takes beyond what full power would need. Our assumption: the
+/// last fifth of the energy takes twice as long. A car that does not taper is ready earlier.
+fn taper(demand: &Demand, power: Power) -> TimeDelta {
+    TimeDelta::seconds(tail(demand).joules() / power.watts().max(1))
+}
+
+/// The energy of the last part of a charge that is still to come.
+fn tail(demand: &Demand) -> Energy {
+    Energy::from_joules(demand.total.joules() / TAPER_SHARE).min(demand.remaining)
+}
+
+fn class(
+    need: &Need<'_>,
+    demand: &Demand,
+    taper: TimeDelta,
+    action: Option<OverrideAction>,
+    now: Time,
+) -> Class {
     match action {
         Some(OverrideAction::Pause) => return Class::Paused,
         Some(OverrideAction::ChargeNow) => return Class::Now,
@@ -188,7 +227,7 @@ fn class(need: &Need<'_>, demand: &Demand, action: Option<OverrideAction>, now: 
         return Class::Urgent;
     }
     let stay = demand.departure - now;
-    let latest_start = need.energy(need.max, stay - TimeDelta::seconds(TIGHT_S));
+    let latest_start = need.energy(need.max, stay - TimeDelta::seconds(TIGHT_S) - taper);
     if latest_start < need.wanted {
         Class::Tight
     } else {

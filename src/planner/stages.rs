@@ -52,12 +52,29 @@ struct Solved {
 
 impl Stages<'_> {
     /// The plan by the solver; `None` if it was stopped before it had one.
+    ///
+    /// Tight sessions get room for their tails first; where that leaves somebody short, needs come
+    /// before tails.
     pub(super) fn run(&self) -> Option<Draft> {
+        let has_tails = self.needs.iter().any(|need| need.tail.is_positive());
+        let draft = self.attempt(has_tails)?;
+        if has_tails && self.leaves_short(&draft) && !(self.should_stop)() {
+            return self.attempt(false).or(Some(draft));
+        }
+        Some(draft)
+    }
+
+    fn attempt(&self, with_tails: bool) -> Option<Draft> {
         let slots = self.frame.horizon.slots;
         let mut draft = Draft::nothing(PlanOrigin::Optimal, self.needs, slots);
         let mut room = Room::of(self.frame);
         for class in [Class::Now, Class::Tight] {
-            let items = self.of_class(class, |need| need.to);
+            let mut items = self.of_class(class, |need| need.to);
+            if with_tails {
+                for (index, item) in &mut items {
+                    item.energy += self.needs[*index].tail;
+                }
+            }
             if !items.is_empty() {
                 let solved = self.solve(&room, items, Order::Earliest)?;
                 self.settle(&mut draft, &mut room, solved);
@@ -66,6 +83,19 @@ impl Stages<'_> {
         self.urgent(&mut draft, &mut room)?;
         self.planned(&mut draft, &mut room)?;
         Some(draft)
+    }
+
+    /// True if somebody gets less than it wants.
+    fn leaves_short(&self, draft: &Draft) -> bool {
+        let slot = self.frame.horizon.slot();
+        self.needs.iter().zip(&draft.rows).any(|(need, row)| {
+            let given: Energy = row
+                .power
+                .iter()
+                .map(|power| need.energy(*power, slot))
+                .sum();
+            need.is_open() && given + NOTHING_MISSING < need.wanted
+        })
     }
 
     /// Rule 3.

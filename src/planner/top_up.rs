@@ -23,10 +23,13 @@ pub(super) fn top_up(layout: &Layout<'_>, frame: &Frame, needs: &[Need<'_>], dra
     order.sort_by_key(|index| (needs[*index].class, needs[*index].to));
     let mut slots: Vec<usize> = (0..frame.horizon.slots).collect();
     slots.sort_by_key(|slot| frame.price(*slot));
-    for index in order {
+    let by_time: Vec<usize> = (0..frame.horizon.slots).collect();
+    // Everybody's need comes before anybody's tail.
+    let turns = order.iter().map(|index| (*index, Energy::ZERO));
+    let tails = order.iter().map(|index| (*index, needs[*index].tail));
+    for (index, tail) in turns.chain(tails) {
         let need = &needs[index];
-        let missing = missing(frame, need, &draft.rows[index].power);
-        let by_time: Vec<usize> = (0..frame.horizon.slots).collect();
+        let missing = missing(frame, need, tail, &draft.rows[index].power);
         let planned = need.class == super::need::Class::Planned;
         let slots = if planned { &slots } else { &by_time };
         raise(
@@ -41,10 +44,10 @@ pub(super) fn top_up(layout: &Layout<'_>, frame: &Frame, needs: &[Need<'_>], dra
     }
 }
 
-fn missing(frame: &Frame, need: &Need<'_>, power: &[Power]) -> Energy {
+fn missing(frame: &Frame, need: &Need<'_>, tail: Energy, power: &[Power]) -> Energy {
     let slot = frame.horizon.slot();
     let given: Energy = power.iter().map(|power| need.energy(*power, slot)).sum();
-    need.wanted.max(need.planned).saturating_minus(given)
+    (need.wanted.max(need.planned) + tail).saturating_minus(given)
 }
 
 fn raise(

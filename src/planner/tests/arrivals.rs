@@ -40,7 +40,7 @@ fn expected(state: &SiteState, days: u32) -> Vec<Phantom> {
     };
     let layout = Layout::of(&state.site);
     let frame = Frame::resolve(state, &policy, at(0));
-    arrivals(state, &layout, &frame, &policy).phantoms
+    arrivals(state, &layout, &frame, &policy)
 }
 
 /// at(0) is a Wednesday, 12:10 in Amsterdam. Two cars came an hour later on each of the two days
@@ -76,19 +76,6 @@ fn nobody_who_is_there_gives_way_now_to_someone_who_has_not_come_yet() {
         learned(&mut state, 1, number, (1, 600), 1.0);
     }
     assert!(expected(&state, 3).iter().all(|phantom| phantom.from > 0));
-}
-
-#[test]
-fn waiting_costs_a_quarter_where_history_says_who_comes() {
-    let waiting = |state: &SiteState| {
-        let policy = Policy::default();
-        let layout = Layout::of(&state.site);
-        let frame = Frame::resolve(state, &policy, at(0));
-        let expected = arrivals(state, &layout, &frame, &policy);
-        expected.tempered(&policy).waiting_price.micros()
-    };
-    assert_eq!(waiting(&live(site_of(50.0, 4))), 2_000);
-    assert_eq!(waiting(&two_days()), 500);
 }
 
 #[test]
