@@ -1,7 +1,7 @@
 //! A CPO platform that speaks OCPI 2.2.1 and 2.3.0 over loopback for the simulated depot.
 //!
 //! Written against the text of OCPI, with its own small wire code, so that it is a second opinion
-//! on ours. [`platform`] is pure: it holds depot and sessions, and says what is to be sent;
+//! on ours. `platform` is pure: it holds depot and sessions, and says what is to be sent;
 //! `server` and `outbox` are its sockets. What a peer does against the text is kept as a
 //! complaint ([`Cpo::complaints`]).
 
