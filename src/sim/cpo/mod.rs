@@ -9,6 +9,7 @@ mod answer;
 mod book;
 mod client;
 mod counts;
+mod delays;
 mod faults;
 mod handshake;
 mod options;

@@ -39,6 +39,9 @@ async fn send(shared: &Shared, message: Outgoing) {
     let Some(peer) = shared.peer() else {
         return;
     };
+    if let Outgoing::SessionPut { session, .. } = &message {
+        shared.state().platform.delays.pushed(session);
+    }
     let outcome = match &message {
         Outgoing::SessionPut { session, body } => put_session(shared, &peer, session, body).await,
         Outgoing::SessionPatch { session, body } => {

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::answer::Answer;
 use super::book::{Book, Measured};
 use super::counts::CpoCounts;
+use super::delays::Delays;
 use super::faults::Turn;
 use super::options::{CpoOptions, PreferencesBy};
 use super::session_wire;
@@ -95,6 +96,7 @@ pub(super) struct Platform {
     pub depot: Depot,
     pub book: Book,
     pub counts: CpoCounts,
+    pub delays: Delays,
     queue: BTreeMap<(Time, u64), Due>,
     next_number: u64,
     next_reading: Time,
@@ -108,6 +110,7 @@ impl Platform {
         Self {
             book: Book::with_history(&options.history),
             counts: CpoCounts::default(),
+            delays: Delays::default(),
             queue: BTreeMap::new(),
             next_number: 0,
             next_reading: next_multiple(depot.now(), options.meter_interval),
@@ -254,6 +257,7 @@ impl Platform {
                 let Some(entry) = self.book.get(&session) else {
                     return;
                 };
+                self.delays.ended(&session);
                 let body = session_wire::patch(entry, last.as_slice());
                 let told = format!(
                     "{} unplugged, {:.1} kWh",

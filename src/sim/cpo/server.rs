@@ -16,7 +16,7 @@ use super::handshake::{self, HandshakeError, HandshakeRow, Peer, VERSIONS};
 use super::platform::Platform;
 use super::{CpoCounts, CpoOptions, outbox, routes};
 use crate::domain::time::Time;
-use crate::sim::world::Depot;
+use crate::sim::world::{Car, Depot};
 
 /// Connections of the platform to the SCSP at the same time.
 const MAX_CONNECTIONS: usize = 32;
@@ -209,6 +209,11 @@ impl Cpo {
         look(&self.shared.state().platform.depot)
     }
 
+    /// Lets a car come to an EVSE at its arrival. False if there is no such EVSE.
+    pub fn expect_car(&self, evse: &str, car: Car) -> bool {
+        self.shared.state().platform.depot.expect(evse, car)
+    }
+
     /// Makes an EVSE ignore its profiles, or obey again.
     pub fn set_obedience(&self, evse: &str, obeys: bool) {
         self.shared
@@ -221,6 +226,17 @@ impl Cpo {
     /// What was sent and received.
     pub fn counts(&self) -> CpoCounts {
         self.shared.state().platform.counts
+    }
+
+    /// Real time from the push of each session to the first request that set its profile, in the
+    /// order in which these came.
+    pub fn first_profile_delays(&self) -> Vec<std::time::Duration> {
+        self.shared.state().platform.delays.measured().to_vec()
+    }
+
+    /// Sessions that were pushed, run, and still wait for their first profile.
+    pub fn without_profile(&self) -> usize {
+        self.shared.state().platform.delays.waiting()
     }
 
     /// What the SCSP did against the text of OCPI, or did not take.

@@ -17,6 +17,7 @@ impl Platform {
     /// A request to set a profile.
     pub(super) fn set(&mut self, session: &str, body: &Value) -> Answer {
         self.counts.profiles_set += 1;
+        self.delays.profile_came(session);
         let Some((id, started_at)) = self.running(session) else {
             return self.refuse("UNKNOWN_SESSION");
         };
