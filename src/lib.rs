@@ -12,6 +12,7 @@ pub mod domain;
 pub mod ocpi;
 pub mod planner;
 pub mod service;
+pub mod signals;
 pub mod sim;
 pub mod state;
 pub mod store;

@@ -27,7 +27,6 @@ mod routes;
 mod scrape;
 mod sessions;
 mod signal_body;
-mod signal_unit;
 mod signal_view;
 mod signals;
 mod site_body;

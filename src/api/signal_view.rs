@@ -3,9 +3,9 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::signal_unit::{is_acted_on, is_limit, shown_unit, shown_value};
 use crate::domain::quantity::Power;
 use crate::domain::signal::{SignalKind, SignalSeries, SignalSlot};
+use crate::domain::signal_unit::{is_acted_on, is_limit, shown_unit, shown_value};
 use crate::domain::site::Site;
 use crate::domain::time::Time;
 

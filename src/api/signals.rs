@@ -11,13 +11,13 @@ use super::body::read_json;
 use super::problem::{Faults, Problem};
 use super::query::Query;
 use super::signal_body::{self, SignalBody};
-use super::signal_unit::KINDS;
 use super::sites::{Answer, no_query};
 use super::{ApiState, effect, signal_view};
 use crate::domain::event::EventKind;
 use crate::domain::id::{SignalKey, SiteKey};
 use crate::domain::ports::PortError;
 use crate::domain::signal::{MAX_SIGNAL_SLOTS, SignalSeries, SignalSlot};
+use crate::domain::signal_unit::KINDS;
 use crate::domain::time::Time;
 use crate::state::Snapshot;
 

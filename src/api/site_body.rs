@@ -8,16 +8,13 @@ use super::problem::{Faults, Problem};
 use crate::domain::evse::{Evse, EvseSource, Phase, Supply};
 use crate::domain::id::{CircuitId, SiteKey};
 use crate::domain::quantity::{Current, Power, Price, Voltage};
+use crate::domain::signal_unit::{MAX_KW, MAX_PRICE_PER_KWH};
 use crate::domain::site::{ArrivalReserve, Circuit, MAX_CIRCUITS, MAX_EVSES, Site};
 
-/// Highest power of the API in kW: a gigawatt.
-pub(super) const MAX_KW: f64 = 1e6;
 /// Current below which a car does not charge (IEC 61851), per phase.
 const MIN_CHARGING_A: f64 = 6.0;
 /// Nominal line-to-neutral voltage where none is given.
 const DEFAULT_VOLTAGE_V: f64 = 230.0;
-/// Highest price either way, per kWh of the currency; catches prices per megawatt-hour.
-pub(super) const MAX_PRICE_PER_KWH: f64 = 10.0;
 
 const PHASES: [(&str, Phase); 3] = [("L1", Phase::L1), ("L2", Phase::L2), ("L3", Phase::L3)];
 

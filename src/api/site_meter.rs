@@ -11,11 +11,11 @@ use super::body::read_json;
 use super::input::Node;
 use super::problem::{Faults, Problem};
 use super::signal_body::MAX_CLOCK_LEAD;
-use super::site_body::MAX_KW;
 use super::sites::{Answer, no_query};
 use crate::domain::event::EventKind;
 use crate::domain::quantity::Power;
 use crate::domain::session::Reading;
+use crate::domain::signal_unit::MAX_KW;
 use crate::domain::time::Time;
 
 /// Readings older than this say nothing about now.

@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod curve;
+pub mod duration;
 pub mod event;
 pub mod evse;
 pub mod id;
@@ -14,5 +15,6 @@ pub mod quantity;
 pub mod runs;
 pub mod session;
 pub mod signal;
+pub mod signal_unit;
 pub mod site;
 pub mod time;

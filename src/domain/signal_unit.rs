@@ -1,15 +1,19 @@
 //! Units of signals: what each kind may come in, how it becomes our base unit, and which values
-//! are believed.
+//! are believed. Shared by every way in: REST, feeds, protocols.
 
 use std::ops::RangeInclusive;
 
-use crate::domain::quantity::{Energy, Power, Price};
-use crate::domain::signal::SignalKind;
+use super::quantity::{Energy, Power, Price};
+use super::signal::SignalKind;
 
-use super::site_body::{MAX_KW, MAX_PRICE_PER_KWH};
+/// Highest power that is believed, kW: a gigawatt.
+pub const MAX_KW: f64 = 1e6;
+
+/// Highest price that is believed, currency per kWh; beyond, it is one per megawatt-hour.
+pub const MAX_PRICE_PER_KWH: f64 = 10.0;
 
 /// The words of the API for the kinds.
-pub(super) const KINDS: [(&str, SignalKind); 14] = [
+pub const KINDS: [(&str, SignalKind); 14] = [
     ("import_limit", SignalKind::ImportLimit),
     ("export_limit", SignalKind::ExportLimit),
     ("import_fallback", SignalKind::ImportFallback),
@@ -27,7 +31,7 @@ pub(super) const KINDS: [(&str, SignalKind); 14] = [
 ];
 
 /// True for the kinds that change a plan; the others are kept and shown.
-pub(super) fn is_acted_on(kind: SignalKind) -> bool {
+pub fn is_acted_on(kind: SignalKind) -> bool {
     matches!(
         kind,
         SignalKind::ImportLimit
@@ -38,7 +42,7 @@ pub(super) fn is_acted_on(kind: SignalKind) -> bool {
 }
 
 /// True for the kinds that are hard limits or wishes.
-pub(super) fn is_limit(kind: SignalKind) -> bool {
+pub fn is_limit(kind: SignalKind) -> bool {
     matches!(
         kind,
         SignalKind::ImportLimit
@@ -86,7 +90,7 @@ const fn quantity(kind: SignalKind) -> Quantity {
 
 /// How a value of one request becomes a value of ours.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Unit {
+pub struct Unit {
     quantity: Quantity,
     /// How many of the API's own unit (kW, currency/kWh, ..) one of the request's unit is.
     factor: f64,
@@ -95,7 +99,7 @@ pub(super) struct Unit {
 
 impl Unit {
     /// Reads a unit; the error says which are possible.
-    pub(super) fn read(kind: SignalKind, text: &str, currency: &str) -> Result<Self, String> {
+    pub fn read(kind: SignalKind, text: &str, currency: &str) -> Result<Self, String> {
         let quantity = quantity(kind);
         let factor = match quantity {
             Quantity::PowerDown | Quantity::PowerUp | Quantity::PowerNearest => match text {
@@ -139,7 +143,7 @@ impl Unit {
     }
 
     /// Values that are believed, in the request's unit.
-    pub(super) fn range(self) -> RangeInclusive<f64> {
+    pub fn range(self) -> RangeInclusive<f64> {
         let (low, high) = match self.quantity {
             Quantity::PowerDown | Quantity::PowerUp | Quantity::PowerNearest => {
                 (if self.signed { -MAX_KW } else { 0.0 }, MAX_KW)
@@ -153,7 +157,7 @@ impl Unit {
     }
 
     /// The value in the base unit of the kind.
-    pub(super) fn to_base(self, value: f64) -> i64 {
+    pub fn to_base(self, value: f64) -> i64 {
         let value = value * self.factor;
         match self.quantity {
             Quantity::PowerDown => Power::floor_from_kilowatts(value).watts(),
@@ -168,7 +172,7 @@ impl Unit {
 }
 
 /// The unit in which a kind is shown.
-pub(super) fn shown_unit(kind: SignalKind, currency: &str) -> String {
+pub fn shown_unit(kind: SignalKind, currency: &str) -> String {
     match quantity(kind) {
         Quantity::PowerDown | Quantity::PowerUp | Quantity::PowerNearest => "kW".to_owned(),
         Quantity::EnergyPrice => format!("{currency}/kWh"),
@@ -180,7 +184,7 @@ pub(super) fn shown_unit(kind: SignalKind, currency: &str) -> String {
 }
 
 /// A value of ours in the unit in which its kind is shown.
-pub(super) fn shown_value(kind: SignalKind, base: i64) -> f64 {
+pub fn shown_value(kind: SignalKind, base: i64) -> f64 {
     match quantity(kind) {
         Quantity::PowerDown | Quantity::PowerUp | Quantity::PowerNearest | Quantity::Carbon => {
             Power::from_watts(base).kilowatts()

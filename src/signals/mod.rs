@@ -1,0 +1,14 @@
+//! Adapters that turn what the outside says into domain signals.
+//!
+//! Everything here is pure: text in, a [`Series`] or a [`FeedError`] out. Sockets and timers are
+//! the service's (`service::feeds`).
+
+pub mod charges;
+pub mod csv_file;
+pub mod entsoe;
+pub mod http_json;
+pub mod series;
+mod xml;
+
+pub use charges::Charges;
+pub use series::{FeedError, Series};
