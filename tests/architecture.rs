@@ -36,7 +36,7 @@ const ALLOWED: &[(&str, &[&str], &[&str])] = &[
             "api", "config", "dispatch", "domain", "ocpi", "ocpp", "planner", "service", "signals",
             "state", "store",
         ],
-        &["ocpi_client"],
+        &["evenload_solver", "ocpi_client"],
     ),
     (
         "cli",

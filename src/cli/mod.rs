@@ -2,6 +2,8 @@
 //!
 //! `--json` prints one object; tables are for terminals. Diagnostics go to standard error.
 
+pub mod backtest;
+mod batch;
 pub mod check;
 pub mod demo;
 pub mod exit;
@@ -37,6 +39,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Plan one or more problem files: no service, no store
     Plan(plan::PlanArgs),
+    /// Replay recorded sessions and prices: what would it have been worth?
+    Backtest(backtest::BacktestArgs),
     /// Check the configuration and show what is in effect
     Check(check::CheckArgs),
     /// Ask a running service whether it is ready
@@ -52,6 +56,7 @@ pub fn run() -> Exit {
             Command::Serve(args) => args.run(),
             Command::Demo(args) => args.run(),
             Command::Plan(args) => args.run(),
+            Command::Backtest(args) => args.run(),
             Command::Check(args) => args.run(),
             Command::Health(args) => args.run(),
             Command::Version(args) => args.run(),

@@ -34,6 +34,11 @@ pub(super) fn complain(text: &str) {
     let _ = writeln!(io::stderr().lock(), "evenload: {}", printable(text));
 }
 
+/// Writes one line about how far something is to standard error.
+pub(super) fn progress(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{}", printable(text));
+}
+
 /// Names come from files and peers: none of them may steer the terminal they are shown on.
 fn printable(text: &str) -> Cow<'_, str> {
     let steers = |c: char| c.is_control() && c != '\n';

@@ -160,6 +160,16 @@ impl PowerCurve {
             .fold(start, Power::min)
     }
 
+    /// The highest value in `[from, until]`.
+    pub fn highest_within(&self, from: Time, until: Time) -> Power {
+        let start = self.at(from);
+        self.steps
+            .iter()
+            .filter(|(at, _)| *at > from && *at <= until)
+            .map(|(_, power)| *power)
+            .fold(start, Power::max)
+    }
+
     /// True if this curve is nowhere above `other` from `from` on.
     pub fn is_within(&self, other: &Self, from: Time) -> bool {
         other.minus(self).lowest_from(from) >= Power::ZERO

@@ -293,8 +293,30 @@ impl Circle {
                 running.session
             }
         };
+        let (evse, id, ended) = (
+            session.evse.clone(),
+            session.id.clone(),
+            session.ended_at.is_some(),
+        );
         let session = Box::new(session);
         self.enqueue(told_at, Due::Told(EventKind::SessionSeen { session }));
+        if !ended {
+            self.note_default(told_at, evse, id);
+        }
+    }
+
+    /// Where a default profile was installed beforehand, it is known to hold as a session begins.
+    fn note_default(&mut self, at: Time, evse: EvseId, session: SessionId) {
+        let installed = self.depot.evse(evse.as_str());
+        if let Some(profile) = installed.and_then(|evse| evse.profile(Layer::Default)) {
+            let read = EventKind::ProfileRead {
+                profile: Some(profile.clone()),
+                evse,
+                session,
+                command: None,
+            };
+            self.enqueue(at, Due::Told(read));
+        }
     }
 
     /// Readings of all sessions the site has heard of.

@@ -1,4 +1,4 @@
-//! What a site does without evenload: the two methods it is compared with, in the same physics.
+//! What a site does without evenload: the methods it is compared with, in the same physics.
 
 use serde::Serialize;
 
@@ -87,14 +87,30 @@ pub fn unmanaged(mut depot: Depot, until: Time, currency: &str) -> MethodResult 
 /// A strong competitor: it knows what every car accepts at every instant, and its commands take no
 /// time.
 pub fn equal_share(mut depot: Depot, until: Time, currency: &str) -> MethodResult {
-    share(&mut depot);
+    play_shares(&mut depot, until, Sharing::Equal);
+    MethodResult::measured(&depot, currency)
+}
+
+/// How a limit is shared without a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sharing {
+    /// See [`equal_share`].
+    Equal,
+    /// Who came first gets all it accepts, who came later what is left.
+    FirstCome,
+}
+
+/// Lets time pass while the limit is shared anew at every event; returns how often an EVSE was told
+/// something new.
+pub fn play_shares(depot: &mut Depot, until: Time, sharing: Sharing) -> u64 {
+    let mut told = share(depot, sharing);
     // Bounded: every turn moves time to the next event of the depot.
     while depot.now() < until {
         let next = depot.next_event().map_or(until, |next| next.min(until));
         depot.advance_to(next);
-        share(&mut depot);
+        told += share(depot, sharing);
     }
-    MethodResult::measured(&depot, currency)
+    told
 }
 
 /// A car that still charges.
@@ -109,12 +125,15 @@ struct Claim {
     per_amp: Power,
 }
 
-fn share(depot: &mut Depot) {
+fn share(depot: &mut Depot, sharing: Sharing) -> u64 {
     let now = depot.now();
     let grid = depot.grid();
     let room = (grid.limit.at(now) - grid.base_load.at(now)).at_least_zero();
     let mut claims: Vec<_> = depot.evses().iter().filter_map(claim).collect();
-    let shares = max_min_shares(&mut claims, room);
+    let shares = match sharing {
+        Sharing::Equal => max_min_shares(&mut claims, room),
+        Sharing::FirstCome => first_come_shares(&mut claims, room),
+    };
     let unclaimed: Vec<String> = depot
         .evses()
         .iter()
@@ -122,12 +141,19 @@ fn share(depot: &mut Depot) {
         .map(|evse| evse.id.clone())
         .filter(|id| claims.iter().all(|claim| claim.evse != *id))
         .collect();
+    let mut told = 0;
     for (claim, share) in claims.iter().zip(shares) {
-        depot.set_profile(&claim.evse, Layer::Session, Some(offer(now, claim, share)));
+        let offer = offer(now, claim, share);
+        let before = depot
+            .evse(&claim.evse)
+            .and_then(|evse| evse.profile(Layer::Session));
+        told += u64::from(before.is_none_or(|before| before.periods != offer.periods));
+        depot.set_profile(&claim.evse, Layer::Session, Some(offer));
     }
     for id in unclaimed {
         depot.set_profile(&id, Layer::Session, None);
     }
+    told
 }
 
 fn claim(evse: &SimEvse) -> Option<Claim> {
@@ -166,6 +192,24 @@ fn max_min_shares(claims: &mut [Claim], room: Power) -> Vec<Power> {
         room -= share;
     }
     shares
+}
+
+/// The shares of [`Sharing::FirstCome`], in the order of `claims`, which are sorted by arrival. Each
+/// is 0 or at least what the claim's minimum would draw.
+fn first_come_shares(claims: &mut [Claim], room: Power) -> Vec<Power> {
+    claims.sort_by(|a, b| (a.came, &a.evse).cmp(&(b.came, &b.evse)));
+    let mut room = room;
+    claims
+        .iter()
+        .map(|claim| {
+            let share = claim.wants.min(room);
+            if share < claim.wants.min(claim.min) {
+                return Power::ZERO;
+            }
+            room -= share;
+            share
+        })
+        .collect()
 }
 
 /// The profile that lets a car draw its share and no more, rounded down to 0.1 A.
@@ -245,6 +289,8 @@ mod tests {
                 min: Power::from_watts(1_380),
                 per_amp: Power::from_watts(230),
             }).collect();
+            let first = first_come_shares(&mut claims, Power::from_watts(room));
+            prop_assert!(first.iter().copied().sum::<Power>() <= Power::from_watts(room));
             let shares = max_min_shares(&mut claims, Power::from_watts(room));
             prop_assert!(shares.iter().copied().sum::<Power>() <= Power::from_watts(room));
             for (claim, share) in claims.iter().zip(&shares) {

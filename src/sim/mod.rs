@@ -3,6 +3,7 @@
 //! Schedules run on the scaled clock, sockets on real time; virtual time waits for messages in
 //! flight. The same physics measure evenload and the methods it is compared with.
 
+pub mod backtest;
 pub mod circle;
 pub mod clock;
 pub mod cpo;

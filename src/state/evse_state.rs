@@ -122,12 +122,14 @@ impl EvseState {
         let bound = self.profiles.bound(evse);
         self.learn_acceptance(evse, &bound, before, reading);
         self.profiles.measured(evse, before, reading, now);
-        let allowed = bound.at(reading.at);
-        let confirmed_before = self
-            .profiles
-            .confirmed
-            .as_ref()
-            .is_some_and(|confirmed| confirmed.at < reading.at);
+        // A reading may be a mean since the one before it: what was allowed at any time since then
+        // is no disobedience, and of a profile newer than that it says nothing yet.
+        let confirmed = self.profiles.confirmed.as_ref();
+        let since = before.map(|before| before.at);
+        let confirmed_before =
+            confirmed.is_some_and(|it| since.map_or(it.at < reading.at, |since| it.at <= since));
+        let since = since.or(confirmed.map(|it| it.at)).unwrap_or(reading.at);
+        let allowed = bound.highest_within(since.min(reading.at), reading.at);
         // 5 % and 100 W of tolerance for meters.
         let tolerated = allowed.scaled_up(105, 100) + Power::from_watts(100);
         if reading.power > tolerated && confirmed_before {

@@ -1,5 +1,6 @@
 //! The command line as a user meets it: the built binary, its exit codes and its output.
 
+mod backtest;
 mod bad_problems;
 #[cfg(unix)]
 mod configuration;

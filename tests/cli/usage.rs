@@ -4,13 +4,35 @@ use crate::{evenload, folder, object, text};
 
 #[test]
 fn a_wrong_command_line_ends_with_exit_2() {
-    let wrong: [&[&str]; 6] = [
+    let wrong: [&[&str]; 10] = [
         &[],
         &["fly"],
         &["plan"],
         &["plan", "x.json", "--bananas"],
         &["plan", "x.json", "--backend", "abacus"],
         &["plan", "x.json", "--time-limit-ms", "-1"],
+        &["backtest", "s.csv", "--limit-kw", "60"],
+        &["backtest", "s.csv", "--prices", "p.csv", "--limit-kw", "no"],
+        &[
+            "backtest",
+            "s.csv",
+            "--prices",
+            "p.csv",
+            "--limit-kw",
+            "60",
+            "--knowledge",
+            "some",
+        ],
+        &[
+            "backtest",
+            "s.csv",
+            "--prices",
+            "p.csv",
+            "--limit-kw",
+            "60",
+            "--policy",
+            "hope=1",
+        ],
     ];
     for arguments in wrong {
         let output = evenload(&folder()).args(arguments).output().expect("runs");
@@ -24,7 +46,14 @@ fn help_names_every_command_and_the_exit_codes() {
     let output = evenload(&folder()).arg("--help").output().expect("runs");
     assert_eq!(output.status.code(), Some(0));
     let help = text(&output.stdout);
-    for word in ["plan", "check", "health", "version", "6 at risk"] {
+    for word in [
+        "plan",
+        "backtest",
+        "check",
+        "health",
+        "version",
+        "6 at risk",
+    ] {
         assert!(help.contains(word), "{word} is not in {help}");
     }
 }

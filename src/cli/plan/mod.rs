@@ -5,7 +5,6 @@
 //! `{"schema_version":1,"status":"invalid","title":..,"file":..,"errors":[{"pointer","detail"}]}`.
 //! The faults of an invalid problem are told on standard error as well.
 
-mod batch;
 mod input;
 mod strip;
 mod table;
@@ -22,7 +21,7 @@ use serde_json::json;
 use crate::service::clock::Stopwatch;
 
 use super::exit::Exit;
-use super::output;
+use super::{batch, output};
 
 /// Energy below which nobody counts as short: what rounding to whole watts leaves.
 const UNMET_KWH_SEEN: f64 = 1e-3;
