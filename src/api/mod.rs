@@ -13,6 +13,7 @@ mod departure_body;
 mod departures;
 mod effect;
 mod health;
+mod import;
 mod input;
 pub mod metrics;
 mod mode;

@@ -34,6 +34,31 @@ pub(super) async fn show(api: Data<ApiState>, request: HttpRequest, path: Path<S
     Ok(HttpResponse::Ok().json(partner))
 }
 
+/// Changes how a partner is treated.
+pub(super) async fn change(
+    api: Data<ApiState>,
+    request: HttpRequest,
+    path: Path<String>,
+    payload: Payload,
+) -> Answer {
+    let access = Access::of(&api, &request, Scope::Admin)?;
+    no_query(&request)?;
+    let key = access.partner(&path)?;
+    let body = read_json(&request, payload).await?;
+    let faults = Faults::default();
+    let trust = Node::root(&body, &faults).object().and_then(|object| {
+        let trust = object
+            .need("trust_sync_accept")
+            .and_then(|node| node.flag());
+        object.close();
+        trust
+    });
+    let trust = faults.give(trust)?;
+    api.partners.trust_sync_accept(&key, trust).await?;
+    tracing::info!(partner.id = %key, by = access.name(), trust, "trust in ACCEPTED was set");
+    Ok(HttpResponse::Ok().json(api.partners.show(&key).await?))
+}
+
 pub(super) async fn exchanges(
     api: Data<ApiState>,
     request: HttpRequest,

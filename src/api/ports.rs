@@ -5,8 +5,10 @@ use std::fmt;
 use serde::Serialize;
 use zeroize::Zeroizing;
 
+use crate::domain::evse::{EvseSource, Supply};
 use crate::domain::id::{PartnerId, PartnerKey, SiteKey, TenantId};
 use crate::domain::ports::PortFuture;
+use crate::domain::quantity::Power;
 use crate::domain::site::Site;
 use crate::domain::time::Time;
 use crate::state::Snapshot;
@@ -79,8 +81,49 @@ pub struct CheckRow {
     pub name: String,
     /// False if the partner cannot be worked with until it is mended.
     pub ok: bool,
-    /// What was found and, if it is wrong, what to change.
+    /// The same with the stage in between.
+    pub status: CheckStatus,
+    /// What was found.
     pub detail: String,
+    /// What to change, if something is wrong.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+    /// The exchange in which it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exchange: Option<Box<Exchange>>,
+}
+
+/// How one thing that was tried went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckStatus {
+    /// As it should be.
+    Ok,
+    /// Works, but something is missing or odd.
+    Warning,
+    /// Does not work.
+    Failed,
+}
+
+/// A way in which a partner differs from OCPI's specification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Deviation {
+    /// Stable id, such as `datetime.offset`.
+    pub id: String,
+    /// How often it was seen.
+    pub count: u64,
+    /// Where it was seen last: JSON path, or the name of a header.
+    pub path: String,
+    /// The section of the specification that says how it should be.
+    pub section: String,
+    /// What was found there.
+    pub detail: String,
+    /// What the partner should change.
+    pub advice: Option<String>,
+    /// When it was seen first.
+    pub first_seen_at: Time,
+    /// When it was seen last.
+    pub last_seen_at: Time,
 }
 
 /// What a partner needs to register with us.
@@ -90,6 +133,8 @@ pub struct Invitation {
     pub versions_url: String,
     /// The single-use token, shown this once.
     pub token_a: String,
+    /// Until when it can be used.
+    pub valid_until: Time,
 }
 
 impl fmt::Debug for Invitation {
@@ -123,12 +168,58 @@ pub struct PartnerView {
     pub registered_at: Option<Time>,
     /// Its immediate `ACCEPTED` counts as applied (outside of what is guaranteed).
     pub trust_sync_accept: bool,
+    /// How its tokens are written in headers: `base64` as specified, or `raw`.
+    pub token_encoding: &'static str,
+    /// Until when an invitation can be used.
+    pub invited_until: Option<Time>,
+    /// When everything was read back last.
+    pub last_full_pull_at: Option<Time>,
+    /// How many seconds its clock is ahead of ours.
+    pub clock_skew_s: Option<i64>,
+    /// What was wrong the last time it did not answer properly.
+    pub last_error: Option<String>,
+    /// When that was.
+    pub last_error_at: Option<Time>,
     /// What the last registration or test found.
     pub checks: Vec<CheckRow>,
+    /// Where it differs from the specification, and what it should change.
+    pub deviations: Vec<Deviation>,
+}
+
+/// An EVSE as a partner's locations describe it, with our guess of its powers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OfferedEvse {
+    /// Where it is reached.
+    pub source: EvseSource,
+    /// OCPI `EVSE.uid`, as the partner spells it.
+    pub evse_uid: String,
+    /// OCPI `Location.id`, as the partner spells it.
+    pub location_id: String,
+    /// The location's name or address.
+    pub location: Option<String>,
+    /// The location's time zone.
+    pub time_zone: Option<String>,
+    /// What is printed on it.
+    pub label: Option<String>,
+    /// Our guess, if its connectors say enough.
+    pub guess: Option<Guess>,
+    /// What a person should look at.
+    pub doubts: Vec<String>,
+}
+
+/// What an EVSE's connectors say of its power.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Guess {
+    /// Highest power at nominal voltage.
+    pub max: Power,
+    /// Lowest power at which charging goes on.
+    pub min: Power,
+    /// AC with its phases and voltage, or DC.
+    pub supply: Supply,
 }
 
 /// One exchange with a partner, secrets masked.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Exchange {
     /// When it began.
     pub at: Time,
@@ -166,6 +257,12 @@ pub trait Partners: Send + Sync {
 
     /// The last exchanges with it, newest first.
     fn exchanges(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<Exchange>>;
+
+    /// Sets whether its immediate `ACCEPTED` counts as applied.
+    fn trust_sync_accept(&self, partner: &PartnerKey, trust: bool) -> PortFuture<'_, ()>;
+
+    /// The EVSEs that its locations describe.
+    fn offered(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<OfferedEvse>>;
 
     /// Tries everything that is needed of it.
     fn test(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<CheckRow>>;

@@ -10,8 +10,8 @@ use actix_web::{Error, HttpRequest, Resource};
 
 use super::problem::Problem;
 use super::{
-    alerts, bound, departures, health, mode, overrides, page, partners, plan, sessions, signals,
-    site_meter, sites,
+    alerts, bound, departures, health, import, mode, overrides, page, partners, plan, sessions,
+    signals, site_meter, sites,
 };
 
 /// Mounts the API, health, metrics and the start page. The application data must hold
@@ -57,6 +57,7 @@ fn site_routes(scope: &mut ServiceConfig) {
                 .route(web::get().to(mode::get))
                 .route(web::put().to(mode::put)),
         )
+        .service(resource("/sites/{site}/import", "POST").route(web::post().to(import::import)))
         .service(resource("/sites/{site}/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/sites/{site}/plan", "GET").route(web::get().to(plan::get)))
         .service(resource("/sites/{site}/bound", "GET").route(web::get().to(bound::get)))
@@ -96,13 +97,15 @@ fn partner_routes(scope: &mut ServiceConfig) {
         )
         .service(resource("/partners/invite", "POST").route(web::post().to(partners::invite)))
         .service(
-            resource("/partners/{name}", "GET, DELETE")
+            resource("/partners/{name}", "GET, PATCH, DELETE")
                 .route(web::get().to(partners::show))
+                .route(web::patch().to(partners::change))
                 .route(web::delete().to(partners::remove)),
         )
         .service(
             resource("/partners/{name}/exchanges", "GET").route(web::get().to(partners::exchanges)),
         )
+        .service(resource("/partners/{name}/evses", "GET").route(web::get().to(import::offered)))
         .service(resource("/partners/{name}/test", "POST").route(web::post().to(partners::test)))
         .service(
             resource("/partners/{name}/rotate", "POST").route(web::post().to(partners::rotate)),

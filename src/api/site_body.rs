@@ -25,24 +25,35 @@ pub(super) fn read(key: &SiteKey, body: &Value) -> Result<Site, Problem> {
         .object()
         .and_then(|object| read_site(key, object));
     if let Some(site) = &site {
-        for fault in site.faults() {
-            faults.add(fault.pointer, fault.detail);
-        }
-        for over in over_fallback(site) {
-            let detail = format!(
-                "the fallbacks of its EVSEs and the arrival reserve come to {}, which is {} above \
-                 its limit of {}; lower fallback_kw or raise import_limit_kw",
-                over.sum,
-                over.sum - over.limit,
-                over.limit
-            );
-            faults.add(
-                format!("/circuits/{}/import_limit_kw", over.circuit),
-                detail,
-            );
-        }
+        add_faults(site, &faults);
     }
     faults.give(site)
+}
+
+/// What is wrong with a site that did not come in as a whole.
+pub(super) fn check(site: &Site) -> Result<(), Problem> {
+    let faults = Faults::default();
+    add_faults(site, &faults);
+    faults.check()
+}
+
+fn add_faults(site: &Site, faults: &Faults) {
+    for fault in site.faults() {
+        faults.add(fault.pointer, fault.detail);
+    }
+    for over in over_fallback(site) {
+        let detail = format!(
+            "the fallbacks of its EVSEs and the arrival reserve come to {}, which is {} above \
+                 its limit of {}; lower fallback_kw or raise import_limit_kw",
+            over.sum,
+            over.sum - over.limit,
+            over.limit
+        );
+        faults.add(
+            format!("/circuits/{}/import_limit_kw", over.circuit),
+            detail,
+        );
+    }
 }
 
 fn read_site(key: &SiteKey, object: Object<'_>) -> Option<Site> {
@@ -122,7 +133,7 @@ fn flat_price(node: &Node<'_>) -> Option<Price> {
 }
 
 /// A limit or a share: rounded down to whole watts.
-fn kilowatts(node: &Node<'_>) -> Option<Power> {
+pub(super) fn kilowatts(node: &Node<'_>) -> Option<Power> {
     node.number(&(0.0..=MAX_KW))
         .map(Power::floor_from_kilowatts)
 }
@@ -182,6 +193,13 @@ fn read_evse(node: &Node<'_>, root: Option<&CircuitId>) -> Option<Evse> {
     let max = object.need("max_kw").and_then(|node| rating(&node));
     let min = object.maybe("min_kw", rating);
     let phases = object.maybe("phases", read_phases);
+    // Where only their number is known, not the wiring.
+    let count = object.maybe("phase_count", |node| node.whole(1..=3));
+    if let (Some(Some(phases)), Some(Some(count))) = (&phases, &count)
+        && i64::try_from(phases.len()) != Ok(*count)
+    {
+        object.fault("phase_count", "differs from the number of phases");
+    }
     let direct = object.maybe("current_type", |node| {
         node.word(&[("ac", false), ("dc", true)])
     });
@@ -191,12 +209,13 @@ fn read_evse(node: &Node<'_>, root: Option<&CircuitId>) -> Option<Evse> {
     object.close();
 
     let (max, phases) = (max?, phases?.unwrap_or_default());
+    let count = count?.and_then(|count| u8::try_from(count).ok());
     let nominal = Voltage::from_volts(voltage?.unwrap_or(DEFAULT_VOLTAGE_V));
     let supply = if direct?.unwrap_or(false) {
         Supply::Dc
     } else {
-        let phases = match u8::try_from(phases.len()) {
-            Ok(count @ 1..=3) => count,
+        let phases = match (u8::try_from(phases.len()), count) {
+            (Ok(count @ 1..=3), _) | (_, Some(count)) => count,
             // Where the phases are unknown: three, unless it is too small to charge on three.
             _ if max < minimum(3, nominal) => 1,
             _ => 3,

@@ -63,7 +63,8 @@ pub(super) fn sessions_active(state: &SiteState) -> usize {
     state.evses.values().filter(|evse| !evse.is_free()).count()
 }
 
-fn describe(site: &Site) -> Value {
+/// The description as it may be sent back.
+pub(super) fn describe(site: &Site) -> Value {
     let reserve = match site.arrival_reserve {
         ArrivalReserve::All => "all".to_owned(),
         ArrivalReserve::None => "none".to_owned(),
@@ -91,10 +92,10 @@ fn circuit(circuit: &Circuit) -> Value {
     })
 }
 
-fn evse(evse: &Evse) -> Value {
-    let (kind, voltage) = match evse.supply {
-        Supply::Ac { nominal, .. } => ("ac", Some(nominal.volts())),
-        Supply::Dc => ("dc", None),
+pub(super) fn evse(evse: &Evse) -> Value {
+    let (kind, voltage, count) = match evse.supply {
+        Supply::Ac { nominal, phases } => ("ac", Some(nominal.volts()), Some(phases)),
+        Supply::Dc => ("dc", None, None),
     };
     let phases: Option<&[Phase]> = (!evse.phases.is_empty()).then_some(&evse.phases);
     let source = match &evse.source {
@@ -113,6 +114,7 @@ fn evse(evse: &Evse) -> Value {
         "max_kw": evse.max.kilowatts(),
         "min_kw": evse.min.kilowatts(),
         "phases": phases,
+        "phase_count": count,
         "current_type": kind,
         "voltage_v": voltage,
         "fallback_kw": evse.fallback.map(Power::kilowatts),

@@ -9,8 +9,11 @@ pub mod demo;
 pub mod exit;
 pub mod health;
 mod output;
+pub mod partner;
 pub mod plan;
+mod remote;
 pub mod serve;
+pub mod site;
 pub mod version;
 
 use clap::{Parser, Subcommand};
@@ -45,6 +48,10 @@ enum Command {
     Check(check::CheckArgs),
     /// Ask a running service whether it is ready
     Health(health::HealthArgs),
+    /// The platforms we speak OCPI with: add, invite, list, show, test, rotate, remove
+    Partner(partner::PartnerArgs),
+    /// The sites: list, show, set, mode, import from a partner's locations
+    Site(site::SiteArgs),
     /// Say what this binary is
     Version(version::VersionArgs),
 }
@@ -59,6 +66,8 @@ pub fn run() -> Exit {
             Command::Backtest(args) => args.run(),
             Command::Check(args) => args.run(),
             Command::Health(args) => args.run(),
+            Command::Partner(args) => args.run(),
+            Command::Site(args) => args.run(),
             Command::Version(args) => args.run(),
         },
         // Help and version come this way too, for standard output.

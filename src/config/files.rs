@@ -53,3 +53,15 @@ fn open_to_all(found: &Metadata) -> bool {
 fn open_to_all(_: &Metadata) -> bool {
     false
 }
+
+/// Reads the first line of standard input; `Err` says what is wrong.
+pub(super) fn read_stdin_line() -> Result<String, String> {
+    use std::io::BufRead;
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .take(SECRET_BYTES_MAX)
+        .read_line(&mut line)
+        .map_err(|error| format!("cannot be read: {error}"))?;
+    Ok(line.trim_end().to_owned())
+}

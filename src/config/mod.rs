@@ -5,6 +5,7 @@
 //! `EVENLOAD__SERVER__PUBLIC_URL`. Unknown keys are refused. Nothing has to be configured.
 
 mod api;
+pub mod client;
 mod data;
 mod fault;
 mod files;

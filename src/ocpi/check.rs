@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::exchange::LoggedExchange;
+
 /// How one step went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -18,12 +20,19 @@ pub enum CheckStatus {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckRow {
     /// What was tried, as a stable word: `address`, `versions`, `details`, `modules`,
-    /// `credentials`, `locations`, `sessions`, `chargingprofiles`, `clock`, `round_trip`.
+    /// `credentials`, `locations`, `sessions`, `tariffs`, `chargingprofiles`, `response_url`,
+    /// `clock`, `round_trip`.
     pub step: String,
     /// How it went.
     pub status: CheckStatus,
-    /// What was found and, if it is wrong, what to change, for people.
+    /// What was found, for people.
     pub detail: String,
+    /// What to change, if something is wrong.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+    /// The exchange that failed, secrets masked; not kept.
+    #[serde(skip)]
+    pub exchange: Option<Box<LoggedExchange>>,
 }
 
 impl CheckRow {
@@ -44,7 +53,15 @@ impl CheckRow {
             step: step.to_owned(),
             status,
             detail: detail.into(),
+            advice: None,
+            exchange: None,
         }
+    }
+
+    /// With what to change.
+    pub(super) fn advised(mut self, advice: impl Into<String>) -> Self {
+        self.advice = Some(advice.into());
+        self
     }
 }
 

@@ -16,6 +16,7 @@ use thiserror::Error;
 use tokio::sync::{MutexGuard, Notify};
 use url::Url;
 
+use super::deviations::DeviationBook;
 use super::guard::{Guard, GuardedResolver, Refused};
 use super::partner::PartnerRecord;
 use super::peer::Peer;
@@ -120,7 +121,10 @@ impl Edge {
         for (key, bytes) in found {
             match serde_json::from_slice::<PartnerRecord>(&bytes) {
                 Ok(record) => {
-                    peers.insert(record.name.clone(), Arc::new(Peer::new(record, in_flight)));
+                    let name = record.name.clone();
+                    let seen = Self::kept_deviations(&*ports.records, &tenant, &name).await?;
+                    let peer = Peer::new(record, in_flight, ports.clock.clone(), seen);
+                    peers.insert(name, Arc::new(peer));
                 }
                 Err(error) => {
                     return Err(PortError::Storage(format!("{key} is damaged: {error}")).into());
@@ -219,7 +223,13 @@ impl Edge {
         self.keep(&record).await?;
         let name = record.name.clone();
         let in_flight = self.settings().max_in_flight;
-        let peer = Arc::new(Peer::new(record, in_flight));
+        let clock = self.inner.ports.clock.clone();
+        let peer = Arc::new(Peer::new(
+            record,
+            in_flight,
+            clock,
+            DeviationBook::default(),
+        ));
         let mut peers = self
             .inner
             .peers

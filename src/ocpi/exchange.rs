@@ -37,7 +37,7 @@ pub enum Direction {
 }
 
 /// One exchange as it is shown.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct LoggedExchange {
     /// When it began.
     pub at: Time,
@@ -74,6 +74,14 @@ impl ExchangeLog {
             self.latest.pop_front();
         }
         self.latest.push_back(exchange);
+    }
+
+    /// The latest exchange that we began.
+    pub(super) fn latest_sent(&self) -> Option<LoggedExchange> {
+        let mut latest = self.latest.iter().rev();
+        latest
+            .find(|logged| logged.direction == Direction::Outbound)
+            .cloned()
     }
 
     /// The exchanges, the latest first.

@@ -33,11 +33,34 @@ fn modules() -> Modules {
 
 /// A line of the client's report as a row of ours.
 fn row(check: &Check) -> CheckRow {
-    match check.outcome {
-        Outcome::Ok => CheckRow::ok(&check.name, &check.detail),
+    let row = match check.outcome {
+        Outcome::Ok => return CheckRow::ok(&check.name, &check.detail),
         Outcome::Warning => CheckRow::warning(&check.name, &check.detail),
         Outcome::Failed => CheckRow::failed(&check.name, &check.detail),
+    };
+    match advice(&check.name) {
+        Some(advice) => row.advised(advice),
+        None => row,
     }
+}
+
+/// What to change when a step of the handshake failed.
+fn advice(step: &str) -> Option<&'static str> {
+    Some(match step {
+        "versions" => {
+            "check the versions URL and the token: a token A is good for one registration only; \
+             serve the list to whoever shows it"
+        }
+        "version" => "offer 2.2.1 or 2.3.0 in your versions",
+        "details" => "serve the version's details at the address that your versions name",
+        "credentials" | "request" => {
+            "see the answer in the exchanges; to begin anew, remove us on your side and issue a \
+             new token A"
+        }
+        "url" => "send your versions URL in your Credentials object",
+        _ if step.starts_with("module ") => "publish this endpoint in your version details",
+        _ => return None,
+    })
 }
 
 pub(super) fn rows(checks: &[Check]) -> Vec<CheckRow> {

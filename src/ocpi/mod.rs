@@ -9,7 +9,9 @@
 //! Nothing is acknowledged before it is durable, and nothing leaves before what its answer needs is
 //! durable.
 
+mod advice;
 pub mod check;
+pub mod deviations;
 pub mod edge;
 pub mod exchange;
 pub mod guard;
@@ -34,10 +36,11 @@ pub mod translate;
 mod tests;
 
 pub use check::{CheckRow, CheckStatus};
+pub use deviations::SeenDeviation;
 pub use edge::{Edge, EdgeError};
 pub use inbound::configure;
 pub use partners::{Invitation, PartnerView};
-pub use peer::{Health, SeenDeviation};
+pub use peer::Health;
 pub use pull::{Pulled, Reach};
 pub use ratings::OfferedEvse;
 pub use settings::Settings;

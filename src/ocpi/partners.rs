@@ -1,15 +1,16 @@
 //! What an operator does with partners.
 
 use ocpi_client::registration::Method;
-use ocpi_client::token::Token;
+use ocpi_client::token::{Token, TokenEncoding};
 use ocpi_client::types::{InterfaceRole, ModuleId};
 use serde::Serialize;
 
 use super::check::CheckRow;
+use super::deviations::SeenDeviation;
 use super::edge::{Edge, EdgeError};
 use super::exchange::LoggedExchange;
 use super::partner::{AcceptedToken, Handshake, PartnerRecord, TokenScope};
-use super::peer::{Health, Peer, SeenDeviation};
+use super::peer::{Health, Peer};
 use super::secret::TokenHash;
 use crate::domain::event::PartnerHealth;
 use crate::domain::id::PartnerId;
@@ -31,7 +32,7 @@ pub struct PartnerView {
     /// Its modules with their side and address.
     pub endpoints: Vec<String>,
     /// How it wants its token: `base64` or `raw`.
-    pub token_encoding: ocpi_client::token::TokenEncoding,
+    pub token_encoding: &'static str,
     /// Its immediate `ACCEPTED` counts as applied.
     pub trust_sync_accept: bool,
     /// Until when an invitation can be used.
@@ -42,7 +43,7 @@ pub struct PartnerView {
     pub health: Health,
     /// Rows of the last registration or test.
     pub checks: Vec<CheckRow>,
-    /// Ways in which it differs from the specification, as seen since we started.
+    /// Ways in which it differs from the specification.
     pub deviations: Vec<SeenDeviation>,
 }
 
@@ -83,13 +84,16 @@ impl PartnerView {
                     format!("{} {role} {}", endpoint.identifier, endpoint.url)
                 })
                 .collect(),
-            token_encoding: record.token_encoding,
+            token_encoding: match record.token_encoding {
+                TokenEncoding::Base64 => "base64",
+                TokenEncoding::Raw => "raw",
+            },
             trust_sync_accept: record.trust_sync_accept,
             invited_until: invited.and_then(|token| token.valid_until),
             registered_at: record.registered_at,
             health: live.health.clone(),
             checks: record.checks.clone(),
-            deviations: live.deviations.values().cloned().collect(),
+            deviations: live.deviations.all(),
         }
     }
 }
@@ -107,7 +111,13 @@ impl Edge {
             Token::new(token_a.trim()).map_err(|error| EdgeError::Token(error.to_string()))?;
         let home = match self.inner.guard.check(versions_url.trim()) {
             Ok(home) => home,
-            Err(refused) => return Ok(vec![CheckRow::failed("address", refused.to_string())]),
+            Err(refused) => {
+                let row = CheckRow::failed("address", refused.to_string());
+                let advice = "name an https address of the public internet, with its usual port; \
+                              on a closed network the operator of evenload allows others by \
+                              EVENLOAD__OCPI__ALLOW_INSECURE=true";
+                return Ok(vec![row.advised(advice)]);
+            }
         };
         let mut record = PartnerRecord::new(name.clone(), self.now());
         record.versions_url = Some(home.to_string());
@@ -207,6 +217,7 @@ impl Edge {
         self.partner_seen(name, PartnerHealth::Stale).await?;
         self.forget(name).await?;
         self.forget_objects(name).await?;
+        self.forget_deviations(name).await?;
         Ok(is_told)
     }
 

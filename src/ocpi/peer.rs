@@ -10,11 +10,13 @@ use ocpi_client::plausibility::Units;
 use ocpi_client::read::Deviations;
 use ocpi_client::types::Session;
 use serde::Serialize;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
+use super::deviations::DeviationBook;
 use super::exchange::{Direction, ExchangeLog, LoggedExchange};
 use super::object::ObjectName;
 use super::partner::PartnerRecord;
+use crate::domain::ports::Clock;
 use crate::domain::time::Time;
 
 /// First pause after three failures in a row without an answer; it doubles with each further one.
@@ -26,9 +28,6 @@ const LONGEST_PAUSE_S: i64 = 300;
 
 /// Most parties behind one partner that are remembered.
 const MAX_PARTIES: usize = 1000;
-
-/// Most kinds of deviation remembered per partner.
-const MAX_DEVIATION_KINDS: usize = 200;
 
 /// How a partner has been doing since we started.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -49,28 +48,13 @@ pub struct Health {
     pub last_full_pull_at: Option<Time>,
 }
 
-/// A way in which a partner differs from the specification.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct SeenDeviation {
-    /// Stable id, such as `datetime.offset`.
-    pub id: String,
-    /// How often it was seen since we started.
-    pub count: u64,
-    /// Where it was seen last: JSON path or header.
-    pub path: String,
-    /// Section of the specification.
-    pub section: String,
-    /// What was found there.
-    pub detail: String,
-    /// What the partner should change.
-    pub advice: Option<String>,
-}
-
 #[derive(Debug, Default)]
 pub(super) struct Live {
     pub(super) health: Health,
     pub(super) exchanges: ExchangeLog,
-    pub(super) deviations: BTreeMap<String, SeenDeviation>,
+    pub(super) deviations: DeviationBook,
+    /// Trials of the way back that are under way: the id of the URL, and who waits.
+    pub(super) trials: BTreeMap<String, oneshot::Sender<()>>,
     /// The parties that own its sessions: country code and party id in lower case. Behind hubs and
     /// eMSPs they are not among its roles.
     parties: BTreeSet<(String, String)>,
@@ -83,15 +67,25 @@ pub(super) struct Live {
 pub(super) struct Peer {
     record: RwLock<Arc<PartnerRecord>>,
     live: Mutex<Live>,
+    clock: Arc<dyn Clock>,
     /// Requests to it under way.
     pub(super) slots: Semaphore,
 }
 
 impl Peer {
-    pub(super) fn new(record: PartnerRecord, max_in_flight: usize) -> Self {
+    pub(super) fn new(
+        record: PartnerRecord,
+        max_in_flight: usize,
+        clock: Arc<dyn Clock>,
+        deviations: DeviationBook,
+    ) -> Self {
         Self {
             record: RwLock::new(Arc::new(record)),
-            live: Mutex::default(),
+            live: Mutex::new(Live {
+                deviations,
+                ..Live::default()
+            }),
+            clock,
             slots: Semaphore::new(max_in_flight.max(1)),
         }
     }
@@ -151,27 +145,8 @@ impl Peer {
         if deviations.is_empty() {
             return;
         }
-        let mut live = self.live();
-        for deviation in deviations {
-            let is_new = !live.deviations.contains_key(&*deviation.id);
-            if is_new && live.deviations.len() >= MAX_DEVIATION_KINDS {
-                continue;
-            }
-            let seen = live
-                .deviations
-                .entry(deviation.id.to_string())
-                .or_insert_with(|| SeenDeviation {
-                    id: deviation.id.to_string(),
-                    count: 0,
-                    path: String::new(),
-                    section: deviation.section.to_string(),
-                    detail: String::new(),
-                    advice: deviation.advice().map(str::to_owned),
-                });
-            seen.count = seen.count.saturating_add(1);
-            seen.path.clone_from(&deviation.path);
-            seen.detail.clone_from(&deviation.detail);
-        }
+        let now = self.clock.now();
+        self.live().deviations.note(deviations, now);
     }
 
     /// Books an exchange that we began.

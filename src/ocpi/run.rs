@@ -46,6 +46,9 @@ impl Edge {
         let mut busy: BTreeMap<PartnerId, Reach> = BTreeMap::new();
         let mut under_way = FuturesUnordered::new();
         loop {
+            if let Err(error) = self.keep_deviations().await {
+                tracing::warn!(%error, "what was seen of partners was not written");
+            }
             let now = self.now();
             self.note_turns(&mut turns, now);
             for (partner, turn) in &mut turns {

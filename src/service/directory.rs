@@ -5,15 +5,15 @@ use std::sync::Arc;
 use super::activity::Activity;
 use super::sites::Registry;
 use crate::api::ports::{
-    CheckRow, Configured, Exchange, Health, Invitation, PartHealth, PartStatus, PartnerView,
-    Partners, Registration, SiteDirectory,
+    CheckRow, CheckStatus, Configured, Deviation, Exchange, Guess, Health, Invitation, OfferedEvse,
+    PartHealth, PartStatus, PartnerView, Partners, Registration, SiteDirectory,
 };
 use crate::domain::id::{PartnerId, PartnerKey, SiteKey, TenantId};
 use crate::domain::ports::{PortError, PortFuture};
 use crate::domain::site::Site;
 use crate::domain::time::Time;
 use crate::ocpi::exchange::{Direction, LoggedExchange};
-use crate::ocpi::{self, CheckStatus, Edge, EdgeError};
+use crate::ocpi::{self, Edge, EdgeError};
 use crate::state::Snapshot;
 
 /// The sites as the API sees them.
@@ -103,9 +103,16 @@ fn port_error(error: EdgeError) -> PortError {
 fn rows(rows: Vec<ocpi::CheckRow>) -> Vec<CheckRow> {
     rows.into_iter()
         .map(|row| CheckRow {
-            ok: row.status != CheckStatus::Failed,
+            ok: row.status != ocpi::CheckStatus::Failed,
+            status: match row.status {
+                ocpi::CheckStatus::Ok => CheckStatus::Ok,
+                ocpi::CheckStatus::Warning => CheckStatus::Warning,
+                ocpi::CheckStatus::Failed => CheckStatus::Failed,
+            },
             name: row.step,
             detail: row.detail,
+            advice: row.advice,
+            exchange: row.exchange.map(|logged| Box::new(exchange(*logged))),
         })
         .collect()
 }
@@ -118,6 +125,12 @@ fn view(partner: ocpi::PartnerView) -> PartnerView {
         status: format!("{:?}", partner.handshake).to_lowercase(),
         health: if is_current { "current" } else { "stale" }.into(),
         last_seen_at: health.last_ok_at.max(health.last_heard_at),
+        last_full_pull_at: health.last_full_pull_at,
+        clock_skew_s: health.clock_skew_s,
+        last_error: health.last_error.clone(),
+        last_error_at: health.last_error_at,
+        token_encoding: partner.token_encoding,
+        invited_until: partner.invited_until,
         name: partner.name,
         versions_url: partner.versions_url,
         version: partner.version,
@@ -126,6 +139,37 @@ fn view(partner: ocpi::PartnerView) -> PartnerView {
         registered_at: partner.registered_at,
         trust_sync_accept: partner.trust_sync_accept,
         checks: rows(partner.checks),
+        deviations: partner.deviations.into_iter().map(deviation).collect(),
+    }
+}
+
+fn offered(evse: ocpi::OfferedEvse) -> OfferedEvse {
+    OfferedEvse {
+        source: evse.source,
+        evse_uid: evse.evse_uid,
+        location_id: evse.location_id,
+        location: evse.location,
+        time_zone: evse.time_zone,
+        label: evse.label,
+        guess: evse.rating.map(|rating| Guess {
+            max: rating.max,
+            min: rating.min,
+            supply: rating.supply,
+        }),
+        doubts: evse.doubts,
+    }
+}
+
+fn deviation(seen: ocpi::SeenDeviation) -> Deviation {
+    Deviation {
+        id: seen.id,
+        count: seen.count,
+        path: seen.path,
+        section: seen.section,
+        detail: seen.detail,
+        advice: seen.advice,
+        first_seen_at: seen.first_seen_at,
+        last_seen_at: seen.last_seen_at,
     }
 }
 
@@ -182,6 +226,7 @@ impl Partners for PartnerDesk {
             Ok(Invitation {
                 versions_url: invitation.versions_url,
                 token_a: invitation.token_a.reveal().to_owned(),
+                valid_until: invitation.valid_until,
             })
         })
     }
@@ -199,6 +244,22 @@ impl Partners for PartnerDesk {
         let found = self.edge.exchanges(&partner.partner).map_err(port_error);
         let found = found.map(|all| all.into_iter().map(exchange).collect());
         Box::pin(std::future::ready(found))
+    }
+
+    fn trust_sync_accept(&self, partner: &PartnerKey, trust: bool) -> PortFuture<'_, ()> {
+        let name = partner.partner.clone();
+        Box::pin(async move {
+            let set = self.edge.trust_sync_accept(&name, trust).await;
+            set.map_err(port_error)
+        })
+    }
+
+    fn offered(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<OfferedEvse>> {
+        let name = partner.partner.clone();
+        Box::pin(async move {
+            let found = self.edge.offered_evses(&name).await.map_err(port_error)?;
+            Ok(found.into_iter().map(offered).collect())
+        })
     }
 
     fn test(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<CheckRow>> {

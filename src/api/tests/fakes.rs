@@ -11,8 +11,8 @@ use serde_json::{Value, json};
 use crate::api::auth::{AdminToken, Grant, Scope, TokenBook};
 use crate::api::metrics::Metrics;
 use crate::api::ports::{
-    CheckRow, Configured, Exchange, Health, Invitation, PartHealth, PartStatus, PartnerView,
-    Partners, Registration, SiteDirectory,
+    CheckRow, Configured, Exchange, Health, Invitation, OfferedEvse, PartHealth, PartStatus,
+    PartnerView, Partners, Registration, SiteDirectory,
 };
 use crate::api::{ApiParts, ApiState, Rates, configure};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
@@ -78,6 +78,8 @@ pub(in crate::api) struct World {
     /// The rows that the next handshake gives.
     pub(in crate::api) rows: Mutex<Vec<CheckRow>>,
     pub(in crate::api) parts: Mutex<Vec<PartHealth>>,
+    /// What the partner's locations describe.
+    pub(in crate::api) offered: Mutex<Vec<OfferedEvse>>,
 }
 
 impl World {
@@ -189,7 +191,14 @@ fn view(name: &PartnerId, status: &str) -> PartnerView {
         last_seen_at: Some(now()),
         registered_at: Some(now()),
         trust_sync_accept: false,
+        token_encoding: "base64",
+        invited_until: None,
+        last_full_pull_at: None,
+        clock_skew_s: None,
+        last_error: None,
+        last_error_at: None,
         checks: Vec::new(),
+        deviations: Vec::new(),
     }
 }
 
@@ -203,6 +212,7 @@ impl Partners for World {
         self.answer(Invitation {
             versions_url: "https://evenload.example/ocpi/versions".to_owned(),
             token_a: format!("token-for-{name}"),
+            valid_until: now(),
         })
     }
 
@@ -234,6 +244,14 @@ impl Partners for World {
             request: None,
             response: None,
         }])
+    }
+
+    fn trust_sync_accept(&self, _partner: &PartnerKey, _trust: bool) -> PortFuture<'_, ()> {
+        self.answer(())
+    }
+
+    fn offered(&self, _partner: &PartnerKey) -> PortFuture<'_, Vec<OfferedEvse>> {
+        self.answer(self.offered.lock().expect("not poisoned").clone())
     }
 
     fn test(&self, _partner: &PartnerKey) -> PortFuture<'_, Vec<CheckRow>> {

@@ -4,6 +4,7 @@ mod bad_bodies;
 mod cars;
 mod effects;
 mod fakes;
+mod importing;
 mod operating;
 mod partners;
 mod reading;

@@ -3,13 +3,20 @@
 use serde_json::json;
 
 use super::Client;
-use crate::api::ports::CheckRow;
+use crate::api::ports::{CheckRow, CheckStatus};
 
 fn row(name: &str, ok: bool) -> CheckRow {
     CheckRow {
         name: name.to_owned(),
         ok,
+        status: if ok {
+            CheckStatus::Ok
+        } else {
+            CheckStatus::Failed
+        },
         detail: format!("{name} was tried"),
+        advice: None,
+        exchange: None,
     }
 }
 

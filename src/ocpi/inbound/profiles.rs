@@ -18,6 +18,7 @@ use crate::domain::id::SiteKey;
 impl Edge {
     pub(super) async fn profiles(&self, request: &Request<'_>) -> Reply {
         match (request.method, request.tail) {
+            (Method::Post, ["result", "trial", id]) => either(trial(request, id)),
             (Method::Post, ["result", kind, id]) => either(self.result(request, kind, id).await),
             (Method::Put, [session_id]) => either(self.active(request, session_id).await),
             (_, ["result", _, _] | [_]) => Reply::method_not_allowed(),
@@ -92,6 +93,19 @@ impl Edge {
         }
         Ok(Reply::done())
     }
+}
+
+/// A result that a check list waits for.
+fn trial(request: &Request<'_>, id: &str) -> Result<Reply, Reply> {
+    let waiting = request.caller.peer.live().trials.remove(id);
+    let waiting = waiting.ok_or_else(|| Reply::not_found("no result is awaited here"))?;
+    // Read for what deviates; that it came is what counts.
+    let read = request
+        .json()
+        .and_then(|body| request.read_result::<ActiveChargingProfileResult>(&body));
+    // Who waited may have given up meanwhile.
+    let _ = waiting.send(());
+    read.map(|_| Reply::done())
 }
 
 /// What a result means for the command, and what the site is told.

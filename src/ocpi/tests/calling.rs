@@ -15,7 +15,7 @@ use crate::ocpi::Reach;
 use crate::ocpi::check::all_passed;
 
 /// A world whose edge has registered at a platform.
-async fn registered() -> (World, Cpo) {
+pub(super) async fn registered() -> (World, Cpo) {
     let world = World::served().await;
     let cpo = Cpo::expecting("token-a-0123456789");
     let url = cpo.versions_url();

@@ -5,6 +5,7 @@ mod calling;
 mod cpo;
 mod fakes;
 mod locations;
+mod probing;
 mod registering;
 mod results;
 mod sessions;

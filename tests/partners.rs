@@ -1,0 +1,316 @@
+//! The vendor's ten minutes as docs/partners.md tells them: the real binary as a service, the real
+//! command line, and a CPO that speaks OCPI over loopback.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{TimeDelta, Utc};
+use evenload::domain::evse::Phase;
+use evenload::domain::quantity::{Current, Energy, Power, Price, Voltage};
+use evenload::domain::time::Time;
+use evenload::sim::cpo::{Cpo, CpoOptions};
+use evenload::sim::world::{Car, Depot, Grid, PriceSeries, SimEvse, Taper};
+use serde_json::Value;
+
+const TOKEN: &str = "test-admin-token-0123456789abcdef";
+
+/// A running service, killed when dropped.
+struct Service {
+    child: Child,
+    url: String,
+    _data: tempfile::TempDir,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // It may be dead already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Service {
+    fn start() -> Self {
+        let data = tempfile::tempdir().expect("a temporary folder");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_evenload"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+            .arg(data.path().join("data"))
+            .current_dir(data.path())
+            .env("EVENLOAD__API__ADMIN_TOKEN", TOKEN)
+            .env("EVENLOAD__OCPI__ALLOW_INSECURE", "true")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the binary starts");
+        let stdout = child.stdout.take().expect("piped");
+        let mut lines = BufReader::new(stdout).lines();
+        let first = lines.next().expect("a line").expect("text");
+        let url = first.rsplit(' ').next().expect("an address").to_owned();
+        assert!(url.starts_with("http://"), "{first}");
+        Self {
+            child,
+            url,
+            _data: data,
+        }
+    }
+
+    /// `evenload` with these arguments, against this service: its exit code and its object. Off the
+    /// runtime, since the platform of the test must be able to answer meanwhile.
+    async fn evenload(&self, arguments: &[&str], stdin: Option<&str>) -> (i32, Value) {
+        let mut command = assert_cmd::Command::cargo_bin("evenload").expect("built");
+        command
+            .args(arguments)
+            .env("EVENLOAD_URL", &self.url)
+            .env("EVENLOAD_TOKEN", TOKEN);
+        if let Some(text) = stdin {
+            command.write_stdin(text);
+        }
+        let run = tokio::task::spawn_blocking(move || command.output());
+        let output: Output = run.await.expect("no panic").expect("runs");
+        let object = serde_json::from_slice(&output.stdout).expect("one JSON object");
+        (output.status.code().expect("an exit code"), object)
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the real binary runs on the machine's clock"
+)]
+fn now() -> Time {
+    Utc::now()
+}
+
+/// A platform with two EVSEs; a car comes to E1 at once.
+fn platform() -> Arc<Cpo> {
+    let start = now();
+    let volts = Voltage::from_volts(230.0);
+    let evse = |name: &str| {
+        let wiring = Phase::ALL.to_vec();
+        SimEvse::new(name.to_owned(), Current::from_amps(16.0), volts, wiring)
+    };
+    let prices = PriceSeries::new([(start - TimeDelta::days(1), Price::from_per_kwh(0.2))]);
+    let grid = Grid::with_limit(Power::from_kilowatts(20.0), prices);
+    let mut depot = Depot::new(start, grid, vec![evse("E1"), evse("E2")]);
+    let car = Car {
+        id: "car-1".into(),
+        arrival: start + TimeDelta::milliseconds(500),
+        departure: start + TimeDelta::hours(8),
+        need: Energy::from_kilowatt_hours(30.0),
+        max: Power::from_kilowatts(11.04),
+        phases: 3,
+        taper: Taper::None,
+    };
+    assert!(depot.expect("E1", car));
+    let options = CpoOptions {
+        meter_interval: TimeDelta::seconds(2),
+        ..CpoOptions::default()
+    };
+    Arc::new(Cpo::start(options, depot).expect("a free port"))
+}
+
+/// Lets the platform live in real time beside what is done.
+async fn living<T>(cpo: &Arc<Cpo>, work: impl Future<Output = T>) -> T {
+    let living = cpo.clone();
+    let life = tokio::spawn(async move {
+        loop {
+            living.send(living.advance_to(now()));
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    });
+    let done = work.await;
+    life.abort();
+    done
+}
+
+fn row<'v>(answer: &'v Value, name: &str) -> &'v Value {
+    let rows = answer["checks"].as_array().expect("a check list");
+    rows.iter()
+        .find(|row| row["name"] == name)
+        .expect("a row of this name")
+}
+
+/// Waits for something to hold, with a deadline.
+async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let deadline = now() + TimeDelta::seconds(30);
+    while now() < deadline {
+        if holds().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    unreachable!("not within 30 s: {what}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_vendor_comes_from_token_a_to_a_live_evse() {
+    let service = Service::start();
+    let cpo = platform();
+    let versions_url = cpo.versions_url();
+    living(&cpo, async {
+        let none = service.evenload(&["partner", "list"], None).await;
+        assert_eq!(none.0, 0);
+        assert_eq!(none.1["partners"].as_array().map(Vec::len), Some(0));
+
+        let add = ["partner", "add", "--name", "acme", "--role", "cpo"];
+        let add = [
+            &add[..],
+            &["--versions-url", &versions_url, "--token-a", "-"],
+        ]
+        .concat();
+        let (exit, added) = service.evenload(&add, Some(&cpo.token_a())).await;
+        assert_eq!((exit, &added["ok"]), (0, &Value::Bool(true)), "{added}");
+        assert!(!added.to_string().contains(&cpo.token_a()));
+
+        until("the car's session is listed", || async {
+            let tested = service.evenload(&["partner", "test", "acme"], None).await;
+            row(&tested.1, "sessions")["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.starts_with("1 active"))
+        })
+        .await;
+        let (exit, tested) = service.evenload(&["partner", "test", "acme"], None).await;
+        assert_eq!(exit, 0, "{tested}");
+        for name in [
+            "versions",
+            "credentials",
+            "locations",
+            "sessions",
+            "tariffs",
+            "chargingprofiles",
+            "response_url",
+            "clock",
+            "round_trip",
+        ] {
+            assert_eq!(row(&tested, name)["status"], "ok", "{tested}");
+        }
+        let came = row(&tested, "response_url")["detail"].as_str().unwrap();
+        assert!(came.starts_with("a result came after"), "{came}");
+
+        let import = ["site", "import", "HAM-1", "--partner", "acme"];
+        let (exit, shown) = service
+            .evenload(&[&import[..], &["--dry-run"]].concat(), None)
+            .await;
+        assert_eq!(
+            (exit, shown["added"].as_array().map(Vec::len)),
+            (0, Some(2))
+        );
+        let (exit, _) = service.evenload(&["site", "show", "HAM-1"], None).await;
+        assert_eq!(exit, 3, "a dry run makes no site");
+        let (exit, imported) = service.evenload(&import, None).await;
+        assert_eq!(exit, 0, "{imported}");
+        // 16 A x 230 V x 3 = 11.04 kW
+        assert_eq!(imported["added"][0]["max_kw"], 11.04);
+        assert_eq!(imported["site"]["status"]["effective_mode"], "observe");
+
+        let set = ["site", "set", "HAM-1", "--limit", "20kW"];
+        let (exit, site) = service.evenload(&set, None).await;
+        assert_eq!(
+            (exit, &site["circuits"][0]["import_limit_kw"]),
+            (0, &20.0.into())
+        );
+        assert_eq!(site["status"]["effective_mode"], "shadow");
+        assert_eq!(site["evses"][0]["phase_count"], 3);
+
+        let mode = ["site", "mode", "HAM-1", "live", "--only-evse", "E1"];
+        let (exit, mode) = service.evenload(&mode, None).await;
+        assert_eq!((exit, &mode["mode"]), (0, &"canary".into()), "{mode}");
+        until("the profile is applied", || async {
+            cpo.counts().profiles_set > 0
+        })
+        .await;
+
+        let again = service.evenload(&import, None).await;
+        assert_eq!(again.1["added"].as_array().map(Vec::len), Some(0));
+        assert_eq!(again.1["skipped"].as_array().map(Vec::len), Some(2));
+
+        let (exit, seen) = service
+            .evenload(&["partner", "exchanges", "acme"], None)
+            .await;
+        assert_eq!(exit, 0);
+        let seen = seen.to_string();
+        assert!(seen.contains("charging_profile") && !seen.contains(&cpo.token_a()));
+        let (exit, rotated) = service.evenload(&["partner", "rotate", "acme"], None).await;
+        assert_eq!(exit, 0, "{rotated}");
+        let (exit, gone) = service.evenload(&["partner", "remove", "acme"], None).await;
+        assert_eq!((exit, &gone["result"]), (0, &"removed".into()));
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_platform_registers_with_an_invitation_and_its_deviations_are_shown() {
+    let service = Service::start();
+    let cpo = platform();
+    living(&cpo, async {
+        let (exit, invited) = service
+            .evenload(&["partner", "invite", "--name", "acme"], None)
+            .await;
+        assert_eq!(exit, 0, "{invited}");
+        let text = |field: &str| invited[field].as_str().unwrap().to_owned();
+        let rows = cpo
+            .register_at(&text("versions_url"), &text("token_a"))
+            .await
+            .expect("registered");
+        assert!(!rows.is_empty());
+        let (exit, shown) = service.evenload(&["partner", "show", "acme"], None).await;
+        assert_eq!(
+            (exit, &shown["status"]),
+            (0, &"registered".into()),
+            "{shown}"
+        );
+        assert!(shown["deviations"].is_array());
+        assert!(shown["clock_skew_s"].is_i64(), "{shown}");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_went_wrong_is_in_the_exit_code_and_says_what_to_change() {
+    let service = Service::start();
+    let cpo = platform();
+    let versions_url = cpo.versions_url();
+    let add = [
+        "partner",
+        "add",
+        "--name",
+        "acme",
+        "--versions-url",
+        &versions_url,
+    ];
+    let add = [&add[..], &["--token-a", "-"]].concat();
+    let (exit, refused) = service.evenload(&add, Some("not-the-token")).await;
+    assert_eq!(exit, 5, "{refused}");
+    let versions = row(&refused, "versions");
+    assert_eq!(versions["status"], "failed");
+    assert!(
+        versions["advice"].as_str().unwrap().contains("token A"),
+        "{versions}"
+    );
+
+    let (exit, unknown) = service.evenload(&["partner", "test", "nobody"], None).await;
+    assert_eq!(
+        (exit, &unknown["ok"]),
+        (3, &Value::Bool(false)),
+        "{unknown}"
+    );
+
+    let mut elsewhere = assert_cmd::Command::cargo_bin("evenload").unwrap();
+    let output = elsewhere
+        .args(["partner", "list", "--url", "http://127.0.0.1:9"])
+        .env("EVENLOAD_TOKEN", TOKEN)
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(4), "{output:?}");
+
+    let mut nameless = assert_cmd::Command::cargo_bin("evenload").unwrap();
+    let output = nameless
+        .args(["partner", "list", "--url", &service.url])
+        .env_remove("EVENLOAD_TOKEN")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("EVENLOAD_TOKEN"), "{told}");
+}
