@@ -1,6 +1,8 @@
 //! Fewer interruptions at no cost: two sessions exchange slots, so that both charge in fewer, longer
 //! runs. What every slot carries in sum stays the same, so neither cost nor any limit is touched.
 
+use std::collections::BTreeMap;
+
 use crate::flow::Powers;
 use crate::model::{Model, Need};
 
@@ -15,6 +17,7 @@ pub(crate) fn calm(model: &Model<'_>, powers: &mut Powers) {
         model,
         powers,
         charging: Vec::new(),
+        kind: kinds(model),
         looks: 0,
     };
     exchange.list_charging();
@@ -34,7 +37,28 @@ struct Exchange<'a> {
     powers: &'a mut Powers,
     /// Who charges in each slot.
     charging: Vec<Vec<usize>>,
+    /// Sessions of the same kind may take each other's power in any slot; `None` = alone of its
+    /// kind.
+    kind: Vec<Option<usize>>,
     looks: usize,
+}
+
+/// What makes sessions alike: circuit, phases, least and most power.
+fn kinds(model: &Model<'_>) -> Vec<Option<usize>> {
+    let key = |it: &Need| (it.circuit, it.on_phase, it.min_mw, it.max_mw);
+    let mut first = BTreeMap::new();
+    let mut kinds = vec![None; model.sessions.len()];
+    for (session, it) in model.sessions.iter().enumerate() {
+        if it.stores {
+            continue;
+        }
+        let leader = *first.entry(key(it)).or_insert(session);
+        if leader != session {
+            kinds[leader] = Some(leader);
+            kinds[session] = Some(leader);
+        }
+    }
+    kinds
 }
 
 impl Exchange<'_> {
@@ -45,7 +69,7 @@ impl Exchange<'_> {
             .sessions
             .iter()
             .enumerate()
-            .filter(|(_, it)| !it.stores)
+            .filter(|(session, _)| self.kind[*session].is_some())
         {
             for (slot, power) in (it.from..it.to).zip(&self.powers[session]) {
                 if *power > 0 {
@@ -72,7 +96,7 @@ impl Exchange<'_> {
     /// takes the other slot in return and no more interruptions come of it.
     fn settle(&mut self, session: usize) -> bool {
         let it = &self.model.sessions[session];
-        if it.stores {
+        if self.kind[session].is_none() {
             return false;
         }
         let mut changed = false;
@@ -115,7 +139,8 @@ impl Exchange<'_> {
         let power = self.power(session, away);
         let gain = self.starts_if(session, away, towards);
         let partner = self.charging[towards].iter().copied().find(|other| {
-            self.is_alike(session, *other)
+            self.kind[*other] == self.kind[session]
+                && *other != session
                 && self.power(*other, towards) == power
                 && self.power(*other, away) == 0
                 && (self.model.sessions[*other].from..self.model.sessions[*other].to)
@@ -139,11 +164,5 @@ impl Exchange<'_> {
     fn set(&mut self, session: usize, slot: usize, power: i64) {
         let from = self.model.sessions[session].from;
         self.powers[session][slot - from] = power;
-    }
-
-    /// True when one may take the other's power in any slot.
-    fn is_alike(&self, one: usize, other: usize) -> bool {
-        let key = |it: &Need| (it.circuit, it.on_phase, it.min_mw, it.max_mw);
-        one != other && key(&self.model.sessions[one]) == key(&self.model.sessions[other])
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::flow::Powers;
+use crate::flow::{Powers, Settled};
 use crate::headroom::Headroom;
 use crate::lp::{self, Answer};
 use crate::milliwatts::{self, PER_KW};
@@ -69,6 +69,7 @@ struct Decided {
     storages: Vec<Storage>,
     headroom: Headroom,
     room: Room,
+    settled: Settled,
     peak: Option<i64>,
     shadow: Vec<Vec<f64>>,
 }
@@ -91,10 +92,11 @@ pub(crate) fn program_plan(
     let peak = answer.peak_kw.map(|kw| milliwatts::ceil(kw) + 1);
     let room = room(model, &answer, &headroom, peak);
     // Without duals, what the flow says with batteries and peak as they are.
+    let settled = Settled::new(model, &room);
     let shadow = match answer.shadow {
         Some(shadow) => shadow,
         None if phases::couple(model) => Vec::new(),
-        None => marginal::shadow_prices(model, &room),
+        None => marginal::shadow_prices(model, &room, &settled),
     };
     Some(place(
         model,
@@ -102,6 +104,7 @@ pub(crate) fn program_plan(
             storages,
             headroom,
             room,
+            settled,
             peak,
             shadow,
         },
@@ -137,11 +140,13 @@ pub(crate) fn flow_plan(model: &Model<'_>, should_stop: &dyn Fn() -> bool) -> Dr
 
 impl Decided {
     fn by_flow(model: &Model<'_>, room: Room, peak: Option<i64>) -> Self {
-        let shadow = marginal::shadow_prices(model, &room);
+        let settled = Settled::new(model, &room);
+        let shadow = marginal::shadow_prices(model, &room, &settled);
         Self {
             storages: Vec::new(),
             headroom: Headroom::of(model),
             room,
+            settled,
             peak,
             shadow,
         }
@@ -154,14 +159,16 @@ fn place(model: &Model<'_>, decided: Decided, should_stop: &dyn Fn() -> bool) ->
         mut storages,
         mut headroom,
         room,
+        settled,
         peak,
         shadow,
     } = decided;
-    let mut powers = steps::plan(model, &room, should_stop);
+    let mut powers = steps::plan(model, &room, settled, should_stop);
     steps::fit(model, &mut headroom, &mut powers);
     // A store may feed in less than planned where sessions moved away, and sessions must make room
     // where a store has less to give: each may touch the other, so both look again.
-    for _ in 0..4 {
+    let looks = if storages.is_empty() { 0 } else { 4 };
+    for _ in 0..looks {
         for storage in &mut storages {
             storage.settle(model, &mut headroom);
         }

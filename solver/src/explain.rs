@@ -50,6 +50,26 @@ fn peak_room(model: &Model<'_>, headroom: &Headroom) -> Vec<i64> {
     (0..model.slots).map(|slot| peak - net(slot)).collect()
 }
 
+/// The cheapest price at which a session charges before each slot of its window, and after it;
+/// infinite where it does not charge.
+fn charged_at(model: &Model<'_>, from: usize, powers: &[i64]) -> Vec<(f64, f64)> {
+    let mut charged = vec![(f64::INFINITY, f64::INFINITY); powers.len()];
+    let price = |offset: usize| {
+        if powers[offset] > 0 {
+            model.import_price(from + offset)
+        } else {
+            f64::INFINITY
+        }
+    };
+    for offset in 1..powers.len() {
+        charged[offset].0 = charged[offset - 1].0.min(price(offset - 1));
+    }
+    for offset in (1..powers.len()).rev() {
+        charged[offset - 1].1 = charged[offset].1.min(price(offset));
+    }
+    charged
+}
+
 struct Explainer<'a> {
     model: &'a Model<'a>,
     powers: &'a [i64],
@@ -58,6 +78,10 @@ struct Explainer<'a> {
     session: usize,
     /// The dearest price at which it charges.
     dearest: f64,
+    /// The cheapest price in its window.
+    cheapest: f64,
+    /// The cheapest price at which it charges before each slot of its window, and after it.
+    charged_at: Vec<(f64, f64)>,
     satisfied: bool,
     /// It wants more than its window can carry.
     wants_beyond: bool,
@@ -73,12 +97,11 @@ impl<'a> Explainer<'a> {
     ) -> Self {
         let it = &model.sessions[session];
         let powers = &draft.powers[session];
-        let dearest = powers
-            .iter()
-            .enumerate()
-            .filter(|(_, mw)| **mw > 0)
-            .map(|(offset, _)| model.import_price(it.from + offset))
-            .fold(f64::NEG_INFINITY, f64::max);
+        let charging = powers.iter().enumerate().filter(|(_, mw)| **mw > 0);
+        let prices = charging.map(|(offset, _)| model.import_price(it.from + offset));
+        let dearest = prices.fold(f64::NEG_INFINITY, f64::max);
+        let window = (it.from..it.to).map(|slot| model.import_price(slot));
+        let cheapest = window.fold(f64::INFINITY, f64::min);
         let planned: i64 = powers.iter().sum();
         let satisfied = planned + NEARLY_NOTHING_MW >= it.energy;
         let wanted = &model.problem.sessions[session];
@@ -91,6 +114,8 @@ impl<'a> Explainer<'a> {
             peak_room,
             session,
             dearest,
+            cheapest,
+            charged_at: charged_at(model, it.from, powers),
             satisfied,
             wants_beyond,
         }
@@ -154,8 +179,7 @@ impl<'a> Explainer<'a> {
         if wants_more {
             return self.held_down(slot, limited);
         }
-        let cheaper = (it.from..it.to).any(|other| self.model.import_price(other) < price);
-        if cheaper {
+        if self.cheapest < price {
             Reason::Deadline
         } else {
             Reason::CheapSlot
@@ -180,15 +204,12 @@ impl<'a> Explainer<'a> {
 
     fn waiting(&self, slot: usize, price: f64) -> Reason {
         let it = &self.model.sessions[self.session];
-        let charges_cheaper_at = |other: &usize| {
-            self.powers[other - it.from] > 0 && self.model.import_price(*other) < price
-        };
-        let charges_after = (slot + 1..it.to).any(|other| self.powers[other - it.from] > 0);
-        if (slot + 1..it.to).any(|other| charges_cheaper_at(&other)) {
+        let (before, after) = self.charged_at[slot - it.from];
+        if after < price {
             Reason::CheaperLater
-        } else if charges_after {
+        } else if after < f64::INFINITY {
             Reason::NoHurry
-        } else if (it.from..slot).any(|other| charges_cheaper_at(&other)) {
+        } else if before < price {
             Reason::CheaperEarlier
         } else {
             Reason::Charged

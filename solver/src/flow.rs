@@ -1,58 +1,81 @@
 //! The exact method for problems whose cost depends on the slot alone.
 //!
-//! Energy runs source -> session -> (session, slot) -> nested circuits at the slot -> grid at the
-//! slot. The slot totals that can be reached form a polymatroid, so taking the price steps in
-//! rising order and filling each as far as a flow allows gives the least cost at the most energy.
+//! Energy runs session -> (session, slot) -> nested circuits at the slot -> grid at the slot. The
+//! slot totals that can be reached form a polymatroid, so taking the price steps in rising order
+//! and filling each as far as a flow allows gives the least cost at the most energy.
 //! docs/formulation.md has the proof.
 
 use crate::model::Model;
+use crate::network::{Network, Step};
 use crate::room::Room;
-use crate::wiring::{Direction, Wiring};
 
 /// Power by session and slot of its window, in mW.
 pub(crate) type Powers = Vec<Vec<i64>>;
 
-/// One step of the price of energy in a slot.
-#[derive(Debug, Clone, Copy)]
-struct PriceStep {
-    price: f64,
-    slot: usize,
-    most: i64,
-}
-
-/// A flow that has found its place, for questions about it.
+/// A flow that has found its place. It can be changed and settled again, at the cost of the change.
+#[derive(Debug, Clone)]
 pub(crate) struct Settled {
-    pub(crate) wiring: Wiring,
-    /// What comes from the grid by slot, in mW.
-    pub(crate) used: Vec<i64>,
+    pub(crate) network: Network,
+    steps: Vec<Step>,
+    wanted: i64,
+    weights: Weights,
 }
 
-/// The most energy (weighted by priority) at the least cost.
-pub(crate) fn plan(model: &Model<'_>, room: &Room) -> Powers {
-    let mut powers = settle(model, &room.without_low(model)).wiring.powers();
-    for (power, low) in powers.iter_mut().flatten().zip(room.low.iter().flatten()) {
-        *power += low;
-    }
-    powers
+/// Classes of equal weight, heaviest first.
+#[derive(Debug, Clone)]
+struct Weights {
+    class_of: Vec<usize>,
+    count: usize,
 }
 
-/// The flow of a room without least powers.
-pub(crate) fn settle(model: &Model<'_>, left: &Room) -> Settled {
-    let wanted = left
-        .need
-        .iter()
-        .fold(0_i64, |sum, need| sum.saturating_add((*need).max(0)));
-    let alike = Classes::alike(model);
-    let mut settled = cheapest(model, left, &alike);
-    let planned: i64 = settled.used.iter().sum();
-    let one_weight = model
-        .sessions
-        .windows(2)
-        .all(|two| same(two[0].weight, two[1].weight));
-    if planned < wanted && !one_weight {
-        settled = cheapest(model, left, &Classes::by_weight(model, left));
+impl Settled {
+    /// The most energy (weighted by priority) at the least cost.
+    pub(crate) fn new(model: &Model<'_>, room: &Room) -> Self {
+        let wanted = room
+            .need
+            .iter()
+            .fold(0_i64, |sum, need| sum.saturating_add((*need).max(0)));
+        let mut settled = Self {
+            network: Network::new(model, room),
+            steps: price_steps(model, room),
+            wanted,
+            weights: Weights::of(model),
+        };
+        settled.network.start_from_before();
+        settled.settle();
+        settled
     }
-    settled
+
+    /// Finds the best flow again after the network was changed.
+    pub(crate) fn settle(&mut self) {
+        self.settle_alike();
+        if self.is_weighed() {
+            self.settle_by_weight();
+        }
+    }
+
+    /// The most energy at the least cost, whoever gets it.
+    pub(crate) fn settle_alike(&mut self) {
+        self.network.free_classes();
+        self.network.settle(&self.steps);
+    }
+
+    /// True where sessions of different weight compete for energy.
+    pub(crate) fn is_weighed(&self) -> bool {
+        self.network.drawn() < self.wanted && self.weights.count > 1
+    }
+
+    /// Heavier classes come first; holding each class to what it gets then, while the slots are
+    /// filled in the order of prices, forces exactly these amounts.
+    fn settle_by_weight(&mut self) {
+        let Weights { class_of, count } = &self.weights;
+        self.network.clear();
+        self.network.hold_classes(class_of, *count);
+        for class in 0..*count {
+            self.network.saturate_class(class);
+        }
+        self.network.settle(&self.steps);
+    }
 }
 
 /// Equal but for binary noise.
@@ -60,77 +83,47 @@ pub(crate) fn same(one: f64, other: f64) -> bool {
     (one - other).abs() <= 1e-12 * one.abs().max(other.abs())
 }
 
-/// Sessions of equal weight, and how much each class gets; one class without limit at first.
-pub(crate) struct Classes {
-    pub(crate) of_session: Vec<usize>,
-    pub(crate) most: Vec<i64>,
-}
-
-impl Classes {
-    fn alike(model: &Model<'_>) -> Self {
-        Self {
-            of_session: vec![0; model.sessions.len()],
-            most: vec![i64::MAX],
-        }
-    }
-
-    /// How much each class gets when heavier ones come first. Holding each class to that amount
-    /// while the sum is driven to its maximum forces exactly these amounts.
-    fn by_weight(model: &Model<'_>, room: &Room) -> Self {
+impl Weights {
+    fn of(model: &Model<'_>) -> Self {
         let mut order: Vec<usize> = (0..model.sessions.len()).collect();
         order.sort_by(|a, b| {
             model.sessions[*b]
                 .weight
                 .total_cmp(&model.sessions[*a].weight)
         });
-        let mut classes = Self {
-            of_session: vec![0; order.len()],
-            most: Vec::new(),
-        };
-        let mut wiring = Wiring::new(model, room, &Direction::GridToSession);
+        let mut class_of = vec![0; order.len()];
+        let mut count = 0;
         let mut last_weight = f64::NAN;
         for session in order {
             let weight = model.sessions[session].weight;
             if !same(weight, last_weight) {
-                classes.most.push(0);
+                count += 1;
                 last_weight = weight;
             }
-            let class = classes.most.len() - 1;
-            let need = room.need[session].max(0);
-            let node = wiring.sessions[session];
-            let got = wiring.network.push_into(node, wiring.source, need);
-            classes.of_session[session] = class;
-            classes.most[class] += got;
+            class_of[session] = count - 1;
         }
-        classes
+        Self { class_of, count }
     }
 }
 
-/// Fills the price steps in rising order; earlier slots first where prices are equal.
-fn cheapest(model: &Model<'_>, room: &Room, classes: &Classes) -> Settled {
-    let mut wiring = Wiring::new(model, room, &Direction::SessionToGrid(classes));
-    let mut used = vec![0; model.slots];
-    for step in price_steps(model, room) {
-        let grid = wiring.grid[step.slot];
-        used[step.slot] += wiring.network.push_into(grid, wiring.source, step.most);
-    }
-    Settled { wiring, used }
-}
-
-fn price_steps(model: &Model<'_>, room: &Room) -> Vec<PriceStep> {
+/// The price steps in rising order; earlier slots first where prices are equal.
+fn price_steps(model: &Model<'_>, room: &Room) -> Vec<Step> {
     let mut steps = Vec::with_capacity(model.slots);
     for slot in 0..model.slots {
-        let free = room.free[room.root][slot].max(0);
-        let owed = room.owed[slot].min(free);
-        let surplus = room.surplus[slot].clamp(owed, free);
+        let owed = room.owed[slot].max(0);
+        let surplus = room.surplus[slot].max(owed);
         let (export, import) = (model.export_price(slot), model.import_price(slot));
-        let parts = [
-            (f64::NEG_INFINITY, owed),
-            (export, surplus - owed),
-            (import, free - surplus),
-        ];
-        let parts = parts.into_iter().filter(|(_, most)| *most > 0);
-        steps.extend(parts.map(|(price, most)| PriceStep { price, slot, most }));
+        if owed > 0 {
+            let price = f64::NEG_INFINITY;
+            let upto = owed;
+            steps.push(Step { price, slot, upto });
+        }
+        if surplus > owed {
+            let (price, upto) = (export, surplus);
+            steps.push(Step { price, slot, upto });
+        }
+        let (price, upto) = (import, i64::MAX);
+        steps.push(Step { price, slot, upto });
     }
     steps.sort_by(|a, b| a.price.total_cmp(&b.price).then(a.slot.cmp(&b.slot)));
     steps

@@ -28,7 +28,6 @@ mod solve;
 mod steps;
 mod storage;
 mod validate;
-mod wiring;
 
 pub use audit::{Audit, Violation, audit};
 pub use explanation::{Explanation, Reason};

@@ -6,6 +6,7 @@
 
 use crate::flow::Settled;
 use crate::model::Model;
+use crate::network::{Place, Values};
 use crate::room::Room;
 
 /// Times the dearest slot that a kWh not delivered counts, for these prices alone. Our choice.
@@ -21,25 +22,23 @@ pub(crate) fn shortfall_price(model: &Model<'_>) -> f64 {
     (SHORTFALL_FACTOR * dearest).max(SHORTFALL_LEAST)
 }
 
-/// Worth of one more kWh of limit, by circuit of the room and slot, at the flow's plan.
-pub(crate) fn shadow_prices(model: &Model<'_>, room: &Room) -> Vec<Vec<f64>> {
-    let settled = crate::flow::settle(model, room);
-    let saves = saves(model, room, &settled);
-    let costs = costs(model, room, &settled);
-    let wiring = &settled.wiring;
+/// Worth of one more kWh of limit, by circuit of the room and slot, at a flow's plan.
+pub(crate) fn shadow_prices(model: &Model<'_>, room: &Room, settled: &Settled) -> Vec<Vec<f64>> {
+    let network = &settled.network;
+    let saves = saves(model, room, settled);
+    let costs = costs(model, room, settled);
     let mut shadow = vec![vec![0.0; model.slots]; room.parent.len()];
     for (circuit, shadow) in shadow.iter_mut().enumerate() {
         for (slot, shadow) in shadow.iter_mut().enumerate() {
-            let node = wiring.entry[circuit][slot];
-            let cost = match room.parent[circuit] {
-                None => Some(model.import_price(slot)),
-                // Where its limit cannot bind it shares the node of the circuit above.
-                Some(parent) if wiring.entry[parent][slot] == node => None,
-                Some(parent) => costs[wiring.entry[parent][slot] as usize],
+            if !network.is_full(circuit, slot) {
+                continue;
+            }
+            let cost = if circuit == room.root {
+                Some(model.import_price(slot))
+            } else {
+                network.value_above(&costs, circuit, slot)
             };
-            if let (Some(save), Some(cost)) = (saves[node as usize], cost)
-                && is_full(room, &settled, circuit, slot)
-            {
+            if let (Some(save), Some(cost)) = (network.value(&saves, circuit, slot), cost) {
                 *shadow = (save - cost).max(0.0);
             }
         }
@@ -47,67 +46,52 @@ pub(crate) fn shadow_prices(model: &Model<'_>, room: &Room) -> Vec<Vec<f64>> {
     shadow
 }
 
-fn is_full(room: &Room, settled: &Settled, circuit: usize, slot: usize) -> bool {
-    match settled.wiring.limit_arcs[circuit].get(slot) {
-        Some(Some(arc)) => settled.wiring.network.room(*arc) == 0,
-        _ => circuit == room.root && settled.used[slot] >= room.free[circuit][slot],
-    }
-}
-
 /// The most a unit entering each node would save; `None` where no unit can come from.
-pub(crate) fn saves(model: &Model<'_>, room: &Room, settled: &Settled) -> Vec<Option<f64>> {
+pub(crate) fn saves(model: &Model<'_>, room: &Room, settled: &Settled) -> Values {
     let price = shortfall_price(model);
+    let network = &settled.network;
     let mut sources = Vec::new();
     for (session, it) in model.sessions.iter().enumerate() {
-        if settled
-            .wiring
-            .network
-            .room(settled.wiring.need_arcs[session])
-            > 0
-        {
-            sources.push((price * it.weight, settled.wiring.sessions[session]));
+        if network.got(session) < network.need(session) {
+            sources.push((price * it.weight, Place::Session(session)));
         }
     }
-    for (slot, used) in settled
-        .used
-        .iter()
-        .enumerate()
-        .filter(|(_, used)| **used > 0)
-    {
-        let saved = if *used > room.surplus[slot] {
-            model.import_price(slot)
-        } else {
-            model.export_price(slot)
-        };
-        sources.push((saved, settled.wiring.grid[slot]));
+    for slot in 0..model.slots {
+        let used = network.used(slot);
+        if used > 0 {
+            let saved = if used > room.surplus[slot] {
+                model.import_price(slot)
+            } else {
+                model.export_price(slot)
+            };
+            sources.push((saved, Place::Grid(slot)));
+        }
     }
-    sources.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-    settled.wiring.network.spread_forward(&sources)
+    // Sorting keeps the order of equals.
+    sources.sort_by(|a, b| b.0.total_cmp(&a.0));
+    network.spread_forward(&sources)
 }
 
 /// The least it costs to let a unit out of each node; `None` where it cannot get out.
-fn costs(model: &Model<'_>, room: &Room, settled: &Settled) -> Vec<Option<f64>> {
+fn costs(model: &Model<'_>, room: &Room, settled: &Settled) -> Values {
+    let network = &settled.network;
     let mut sinks = Vec::new();
-    for (slot, used) in settled.used.iter().enumerate() {
-        let node = settled.wiring.grid[slot];
-        if *used < room.surplus[slot].min(room.free[room.root][slot]) {
+    for slot in 0..model.slots {
+        let used = network.used(slot);
+        let node = Place::Grid(slot);
+        if used < room.surplus[slot].min(room.free[room.root][slot]) {
             sinks.push((model.export_price(slot), node));
-        } else if *used < room.free[room.root][slot] {
+        } else if used < room.free[room.root][slot] {
             sinks.push((model.import_price(slot), node));
         }
     }
     // Where there is no room, a heavier session can still take a lighter one's place.
     let price = shortfall_price(model);
     for (session, it) in model.sessions.iter().enumerate() {
-        if settled
-            .wiring
-            .network
-            .flow(settled.wiring.need_arcs[session])
-            > 0
-        {
-            sinks.push((price * it.weight, settled.wiring.sessions[session]));
+        if network.got(session) > 0 {
+            sinks.push((price * it.weight, Place::Session(session)));
         }
     }
-    sinks.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
-    settled.wiring.network.spread_backward(&sinks)
+    sinks.sort_by(|a, b| a.0.total_cmp(&b.0));
+    network.spread_backward(&sinks)
 }

@@ -25,6 +25,8 @@ pub(crate) struct Model<'p> {
     pub(crate) sessions: Vec<Need>,
     /// The circuit of each battery.
     pub(crate) battery_circuits: Vec<usize>,
+    /// Cost of one more kWh of import by slot: price and carbon.
+    import_prices: Vec<f64>,
 }
 
 /// A circuit, lowered.
@@ -127,6 +129,9 @@ impl<'p> Model<'p> {
             circuits,
             sessions,
             battery_circuits,
+            import_prices: (0..problem.slots)
+                .map(|slot| import_price(problem, slot))
+                .collect(),
         }
     }
 
@@ -137,13 +142,7 @@ impl<'p> Model<'p> {
 
     /// Cost of one more kWh of import in `slot`: price and carbon.
     pub(crate) fn import_price(&self, slot: usize) -> f64 {
-        let carbon_g = self
-            .problem
-            .carbon_g_per_kwh
-            .as_ref()
-            .map_or(0.0, |it| it.at(slot));
-        let carbon = carbon_g / 1000.0 * self.problem.carbon_price_per_kg;
-        self.problem.import_price_per_kwh.at(slot) + carbon
+        self.import_prices[slot]
     }
 
     /// Revenue lost by one kWh less of export in `slot`; never above the import price.
@@ -155,6 +154,15 @@ impl<'p> Model<'p> {
             .map_or(0.0, |it| it.at(slot));
         price.min(self.import_price(slot))
     }
+}
+
+fn import_price(problem: &Problem, slot: usize) -> f64 {
+    let carbon_g = problem
+        .carbon_g_per_kwh
+        .as_ref()
+        .map_or(0.0, |it| it.at(slot));
+    let carbon = carbon_g / 1000.0 * problem.carbon_price_per_kg;
+    problem.import_price_per_kwh.at(slot) + carbon
 }
 
 fn slot_hours(problem: &Problem) -> f64 {

@@ -6,10 +6,11 @@
 //! minimum cut.
 
 use crate::DemandCharge;
-use crate::flow::{self, Settled};
+use crate::flow::Settled;
 use crate::marginal;
 use crate::milliwatts::{self, PER_KW, to_kw};
 use crate::model::Model;
+use crate::network::Place;
 use crate::room::Room;
 
 /// Most flows either search costs; each halves what is left at least every third time.
@@ -23,25 +24,18 @@ pub(crate) fn best(
     charge: DemandCharge,
     should_stop: &dyn Fn() -> bool,
 ) -> Option<i64> {
-    let search = Search {
+    let settled = Settled::new(model, room);
+    let drawn = settled.network.drawn();
+    if settled.is_weighed() {
+        return None;
+    }
+    let mut search = Search {
         model,
         room,
         charge,
+        settled,
     };
-    let free = flow::settle(model, room);
-    let drawn: i64 = free.used.iter().sum();
-    let wanted = room
-        .need
-        .iter()
-        .fold(0_i64, |sum, need| sum.saturating_add(*need));
-    let one_weight = model
-        .sessions
-        .windows(2)
-        .all(|two| flow::same(two[0].weight, two[1].weight));
-    if drawn < wanted && !one_weight {
-        return None;
-    }
-    let highest = search.peak_of(&free);
+    let highest = search.highest();
     // Below the peak so far and the highest base load there is nothing to gain.
     let so_far = milliwatts::floor(charge.peak_so_far_kw);
     let base = (0..model.slots)
@@ -59,6 +53,8 @@ struct Search<'a> {
     model: &'a Model<'a>,
     room: &'a Room,
     charge: DemandCharge,
+    /// The flow at the peak looked at last; from one peak to the next only the difference moves.
+    settled: Settled,
 }
 
 /// The cost at a peak, and its slope towards higher peaks, per kW.
@@ -74,21 +70,24 @@ impl Search<'_> {
         milliwatts::ceil(self.model.circuits[self.model.root].base_kw[slot])
     }
 
-    fn peak_of(&self, settled: &Settled) -> i64 {
-        let net = |(slot, used): (usize, &i64)| used + self.base(slot);
-        settled
-            .used
-            .iter()
-            .enumerate()
-            .map(net)
-            .max()
-            .unwrap_or_default()
+    fn highest(&self) -> i64 {
+        let net = |slot: usize| self.settled.network.used(slot) + self.base(slot);
+        (0..self.model.slots).map(net).max().unwrap_or_default()
     }
 
-    fn capped(&self, peak: i64) -> Room {
-        let mut room = self.room.clone();
-        cap(self.model, &mut room, peak);
-        room
+    /// What the peak and the limit leave at the grid connection.
+    fn free(&self, slot: usize, peak: i64) -> i64 {
+        self.room.free[self.room.root][slot]
+            .min(peak - self.base(slot))
+            .max(0)
+    }
+
+    /// Settles the flow below a peak.
+    fn settle(&mut self, peak: i64) {
+        for slot in 0..self.model.slots {
+            self.settled.network.cap(slot, self.free(slot, peak));
+        }
+        self.settled.settle_alike();
     }
 
     /// True where the peak holds the grid connection down more than its limit does.
@@ -97,24 +96,28 @@ impl Search<'_> {
     }
 
     /// The least peak at which as much is drawn as without one.
-    fn least_peak(&self, from: i64, drawn: i64, should_stop: &dyn Fn() -> bool) -> Option<i64> {
+    fn least_peak(&mut self, from: i64, drawn: i64, should_stop: &dyn Fn() -> bool) -> Option<i64> {
         let mut peak = from;
         for _ in 0..STEPS_MAX {
             if should_stop() {
                 return None;
             }
-            let settled = flow::settle(self.model, &self.capped(peak));
-            let missing = drawn - settled.used.iter().sum::<i64>();
+            self.settle(peak);
+            let network = &self.settled.network;
+            let missing = drawn - network.drawn();
             if missing <= 0 {
                 return Some(peak);
             }
             // Every slot whose grid the source still reaches is in the cut with what the peak
             // leaves it: a higher peak gains at most that often.
-            let wiring = &settled.wiring;
-            let reached = wiring.network.spread_forward(&[(0.0, wiring.source)]);
+            let short: Vec<(f64, Place)> = (0..self.model.sessions.len())
+                .filter(|session| network.got(*session) < network.need(*session))
+                .map(|session| (0.0, Place::Session(session)))
+                .collect();
+            let reached = network.spread_forward(&short);
             let held = (0..self.model.slots)
                 .filter(|slot| self.holds(*slot, peak))
-                .filter(|slot| reached[wiring.grid[*slot] as usize].is_some())
+                .filter(|slot| network.value(&reached, self.room.root, *slot).is_some())
                 .count();
             let held = i64::try_from(held).ok().filter(|held| *held > 0)?;
             peak += (missing + held - 1) / held;
@@ -122,19 +125,20 @@ impl Search<'_> {
         None
     }
 
-    fn at(&self, peak: i64) -> Point {
-        let room = self.capped(peak);
-        let settled = flow::settle(self.model, &room);
-        let saves = marginal::saves(self.model, &room, &settled);
+    fn at(&mut self, peak: i64) -> Point {
+        self.settle(peak);
+        let network = &self.settled.network;
+        let saves = marginal::saves(self.model, self.room, &self.settled);
         let (mut energy, mut gain) = (0.0, 0.0);
-        for (slot, used) in settled.used.iter().enumerate() {
-            let surplus = room.surplus[slot].min(*used);
+        for slot in 0..self.model.slots {
+            let used = network.used(slot);
+            let surplus = self.room.surplus[slot].min(used);
             let import = self.model.import_price(slot);
             energy += to_kw(surplus) * self.model.export_price(slot);
             energy += to_kw(used - surplus) * import;
-            let node = settled.wiring.grid[slot] as usize;
-            if self.holds(slot, peak) && *used >= room.free[room.root][slot] {
-                gain += saves[node].map_or(0.0, |save| (save - import).max(0.0));
+            if self.holds(slot, peak) && used >= self.free(slot, peak) {
+                let save = network.value(&saves, self.room.root, slot);
+                gain += save.map_or(0.0, |save| (save - import).max(0.0));
             }
         }
         let hours = self.model.hours;
@@ -147,7 +151,12 @@ impl Search<'_> {
     }
 
     /// The best peak between two.
-    fn cheapest(&self, lowest: i64, highest: i64, should_stop: &dyn Fn() -> bool) -> Option<i64> {
+    fn cheapest(
+        &mut self,
+        lowest: i64,
+        highest: i64,
+        should_stop: &dyn Fn() -> bool,
+    ) -> Option<i64> {
         let (mut low, mut high) = (self.at(lowest), self.at(highest));
         if low.slope >= 0.0 {
             return Some(lowest);

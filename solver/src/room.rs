@@ -108,30 +108,6 @@ impl Room {
         std::iter::successors(Some(circuit), |here| self.parent[*here])
     }
 
-    /// The same with the least powers taken out: `low` is 0 everywhere, and `need`, `high`, `free`,
-    /// `surplus` and `owed` are what is left.
-    pub(crate) fn without_low(&self, model: &Model<'_>) -> Self {
-        let mut left = self.clone();
-        for (session, it) in model.sessions.iter().enumerate() {
-            for (offset, low) in self.low[session]
-                .iter()
-                .enumerate()
-                .filter(|(_, low)| **low > 0)
-            {
-                let slot = it.from + offset;
-                left.low[session][offset] = 0;
-                left.need[session] -= low;
-                left.high[session][offset] -= low;
-                left.surplus[slot] = (left.surplus[slot] - low).max(0);
-                left.owed[slot] = (left.owed[slot] - low).max(0);
-                for circuit in self.upwards(self.circuit_of[session]) {
-                    left.free[circuit][slot] -= low;
-                }
-            }
-        }
-        left
-    }
-
     /// The sum of most powers below each circuit by slot.
     pub(crate) fn most_below(&self, model: &Model<'_>) -> Vec<Vec<i64>> {
         let mut most = vec![vec![0_i64; model.slots]; self.parent.len()];

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::flow::{self, Powers};
+use crate::flow::{Powers, Settled};
 use crate::headroom::{Headroom, Tap};
 use crate::milliwatts;
 use crate::model::Model;
@@ -16,16 +16,29 @@ use crate::room::Room;
 /// Rounds of rounding; what is still open then is switched off.
 const ROUNDS_MAX: usize = 24;
 
-/// The flow plan, with every power 0 or at least its minimum.
-pub(crate) fn plan(model: &Model<'_>, room: &Room, should_stop: &dyn Fn() -> bool) -> Powers {
-    let mut budget = Budget::of(model, should_stop);
-    let mut best = round(model, room.clone(), &mut budget);
+/// The flow plan, with every power 0 or at least its minimum; `settled` is the flow of the room.
+pub(crate) fn plan(
+    model: &Model<'_>,
+    room: &Room,
+    settled: Settled,
+    should_stop: &dyn Fn() -> bool,
+) -> Powers {
+    let mut rounding = Rounding {
+        model,
+        room: room.clone(),
+        settled,
+    };
+    let powers = rounding.settled.network.powers();
     if model.sessions.iter().all(|it| it.min_mw == 0) {
-        return best;
+        return powers;
     }
+    let mut budget = Budget::of(model, should_stop);
+    let mut best = rounding.round(powers, &mut budget);
     let mut worth = Worth::of(model, &best);
     while !budget.is_spent() {
-        let next = round(model, reopened(model, room, &best), &mut budget);
+        rounding.reopen(room, &best);
+        let powers = rounding.settled.network.powers();
+        let next = rounding.round(powers, &mut budget);
         let next_worth = Worth::of(model, &next);
         if !next_worth.is_better_than(worth) {
             break;
@@ -33,23 +46,6 @@ pub(crate) fn plan(model: &Model<'_>, room: &Room, should_stop: &dyn Fn() -> boo
         (best, worth) = (next, next_worth);
     }
     best
-}
-
-/// Rounds away small powers, starting from the decisions `room` holds already.
-fn round(model: &Model<'_>, room: Room, budget: &mut Budget<'_>) -> Powers {
-    let mut powers = flow::plan(model, &room);
-    let mut rounding = Rounding { model, room };
-    for _ in 0..ROUNDS_MAX {
-        let open = rounding.open(&powers);
-        if open.is_empty() || budget.is_spent() {
-            break;
-        }
-        rounding.decide(&powers, &open);
-        powers = flow::plan(model, &rounding.room);
-        budget.flows -= 1;
-    }
-    drop_small(model, &mut powers);
-    powers
 }
 
 /// How many flows rounding may still cost.
@@ -72,17 +68,6 @@ impl<'s> Budget<'s> {
     fn is_spent(&self) -> bool {
         self.flows == 0 || (self.should_stop)()
     }
-}
-
-/// What is on stays on; what is off may come on again.
-fn reopened(model: &Model<'_>, room: &Room, powers: &Powers) -> Room {
-    let mut start = room.clone();
-    for (session, it) in model.sessions.iter().enumerate() {
-        for (low, power) in start.low[session].iter_mut().zip(&powers[session]) {
-            *low = if *power > 0 { it.min_mw } else { 0 };
-        }
-    }
-    start
 }
 
 /// How good a plan is: less unmet first, then less cost.
@@ -204,10 +189,64 @@ struct Open {
 
 struct Rounding<'m> {
     model: &'m Model<'m>,
+    /// The room with what is decided.
     room: Room,
+    /// The flow in it.
+    settled: Settled,
 }
 
 impl Rounding<'_> {
+    /// Rounds away small powers, on top of the decisions the room holds already.
+    fn round(&mut self, mut powers: Powers, budget: &mut Budget<'_>) -> Powers {
+        for _ in 0..ROUNDS_MAX {
+            let open = self.open(&powers);
+            if open.is_empty() || budget.is_spent() {
+                break;
+            }
+            self.decide(&powers, &open);
+            self.settle(open.iter().map(|it| (it.session, it.slot)));
+            powers = self.settled.network.powers();
+            budget.flows -= 1;
+        }
+        drop_small(self.model, &mut powers);
+        powers
+    }
+
+    /// What is on stays on; what is off may come on again.
+    fn reopen(&mut self, room: &Room, powers: &Powers) {
+        let mut changed = Vec::new();
+        for (session, it) in self.model.sessions.iter().enumerate() {
+            for (offset, power) in powers[session].iter().enumerate() {
+                let low = if *power > 0 { it.min_mw } else { 0 };
+                let high = room.high[session][offset];
+                let (old_low, old_high) = (
+                    &mut self.room.low[session][offset],
+                    &mut self.room.high[session][offset],
+                );
+                if (*old_low, *old_high) != (low, high) {
+                    (*old_low, *old_high) = (low, high);
+                    changed.push((session, it.from + offset));
+                }
+            }
+        }
+        self.settle(changed.into_iter());
+    }
+
+    /// Brings the flow in line with what was decided about these sessions and slots.
+    fn settle(&mut self, changed: impl Iterator<Item = (usize, usize)> + Clone) {
+        let network = &mut self.settled.network;
+        for (session, slot) in changed.clone() {
+            let offset = slot - self.model.sessions[session].from;
+            let low = self.room.low[session][offset];
+            let high = self.room.high[session][offset];
+            network.bound(session, slot, low, high);
+        }
+        for (session, slot) in changed {
+            network.lift(session, slot);
+        }
+        self.settled.settle();
+    }
+
     /// The open powers, slot by slot.
     fn open(&self, powers: &Powers) -> Vec<Open> {
         let mut open = Vec::new();

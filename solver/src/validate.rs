@@ -58,6 +58,9 @@ impl Problem {
     }
 }
 
+/// The pointer of a field of an entry; put together only where something is wrong with it.
+type At<'a> = &'a dyn Fn(&str) -> String;
+
 struct Check {
     faults: Faults,
     slots: usize,
@@ -222,22 +225,18 @@ impl Check {
         );
         let circuits = circuit_ids(problem);
         for (index, session) in problem.sessions.iter().enumerate() {
-            let at = child("/sessions", index);
+            let at = |key: &str| child(&child("/sessions", index), key);
             self.circuit(&at, &session.circuit, &circuits);
             self.window(&at, session);
-            self.number(&child(&at, "energy_kwh"), session.energy_kwh, &ENERGY_KWH);
-            self.number(&child(&at, "min_kw"), session.min_kw, &POWER_KW);
-            self.number(&child(&at, "max_kw"), session.max_kw, &POWER_KW);
-            self.number(&child(&at, "priority"), session.priority, &PRIORITY);
-            self.number(&child(&at, "efficiency"), session.efficiency, &EFFICIENCY);
-            self.number(
-                &child(&at, "discharge_max_kw"),
-                session.discharge_max_kw,
-                &POWER_KW,
-            );
+            self.field(&at, "energy_kwh", session.energy_kwh, &ENERGY_KWH);
+            self.field(&at, "min_kw", session.min_kw, &POWER_KW);
+            self.field(&at, "max_kw", session.max_kw, &POWER_KW);
+            self.field(&at, "priority", session.priority, &PRIORITY);
+            self.field(&at, "efficiency", session.efficiency, &EFFICIENCY);
+            self.field(&at, "discharge_max_kw", session.discharge_max_kw, &POWER_KW);
             self.not_above(&at, ("min_kw", session.min_kw), ("max_kw", session.max_kw));
             if let Some(room) = session.energy_max_kwh {
-                self.number(&child(&at, "energy_max_kwh"), room, &ENERGY_KWH);
+                self.field(&at, "energy_max_kwh", room, &ENERGY_KWH);
                 let wanted = ("energy_kwh", session.energy_kwh);
                 self.not_above(&at, wanted, ("energy_max_kwh", room));
             }
@@ -245,7 +244,7 @@ impl Check {
         }
     }
 
-    fn window(&mut self, at: &str, session: &SessionNeed) {
+    fn window(&mut self, at: At<'_>, session: &SessionNeed) {
         let slots = self.slots;
         let ends = [
             ("arrival_slot", session.arrival_slot),
@@ -253,27 +252,25 @@ impl Check {
         ];
         for (key, slot) in ends {
             if slot > slots {
-                self.faults.add(
-                    child(at, key),
-                    format!("is {slot}; allowed 0 to {slots} (slots)"),
-                );
+                self.faults
+                    .add(at(key), format!("is {slot}; allowed 0 to {slots} (slots)"));
             }
         }
         let (arrival, departure) = (session.arrival_slot, session.departure_slot);
         if arrival > departure {
             let detail = format!("is {arrival}, after departure_slot {departure}");
-            self.faults.add(child(at, "arrival_slot"), detail);
+            self.faults.add(at("arrival_slot"), detail);
         }
     }
 
-    fn phases(&mut self, at: &str, session: &SessionNeed) {
+    fn phases(&mut self, at: At<'_>, session: &SessionNeed) {
         let Some(phases) = &session.phases else {
             return;
         };
         let distinct: BTreeSet<_> = phases.iter().collect();
         if phases.is_empty() || distinct.len() != phases.len() {
             let detail = "must name one to three different phases; leave it out for all three";
-            self.faults.add(child(at, "phases"), detail);
+            self.faults.add(at("phases"), detail);
         }
     }
 
@@ -284,33 +281,21 @@ impl Check {
         );
         let circuits = circuit_ids(problem);
         for (index, battery) in problem.batteries.iter().enumerate() {
-            let at = child("/batteries", index);
+            let at = |key: &str| child(&child("/batteries", index), key);
             self.circuit(&at, &battery.circuit, &circuits);
             self.battery(&at, battery);
         }
     }
 
-    fn battery(&mut self, at: &str, battery: &Battery) {
-        self.number(
-            &child(at, "capacity_kwh"),
-            battery.capacity_kwh,
-            &ENERGY_KWH,
-        );
-        self.number(&child(at, "soc_kwh"), battery.soc_kwh, &ENERGY_KWH);
-        self.number(&child(at, "min_soc_kwh"), battery.min_soc_kwh, &ENERGY_KWH);
-        self.number(
-            &child(at, "charge_max_kw"),
-            battery.charge_max_kw,
-            &POWER_KW,
-        );
-        self.number(
-            &child(at, "discharge_max_kw"),
-            battery.discharge_max_kw,
-            &POWER_KW,
-        );
-        self.number(&child(at, "efficiency"), battery.efficiency, &EFFICIENCY);
-        let wear = child(at, "cycle_cost_per_kwh");
-        self.number(&wear, battery.cycle_cost_per_kwh, &PRICE_NOT_NEGATIVE);
+    fn battery(&mut self, at: At<'_>, battery: &Battery) {
+        self.field(at, "capacity_kwh", battery.capacity_kwh, &ENERGY_KWH);
+        self.field(at, "soc_kwh", battery.soc_kwh, &ENERGY_KWH);
+        self.field(at, "min_soc_kwh", battery.min_soc_kwh, &ENERGY_KWH);
+        self.field(at, "charge_max_kw", battery.charge_max_kw, &POWER_KW);
+        self.field(at, "discharge_max_kw", battery.discharge_max_kw, &POWER_KW);
+        self.field(at, "efficiency", battery.efficiency, &EFFICIENCY);
+        let wear = battery.cycle_cost_per_kwh;
+        self.field(at, "cycle_cost_per_kwh", wear, &PRICE_NOT_NEGATIVE);
         self.not_above(
             at,
             ("soc_kwh", battery.soc_kwh),
@@ -328,36 +313,45 @@ impl Check {
         }
     }
 
-    fn circuit(&mut self, at: &str, id: &str, circuits: &BTreeSet<&str>) {
+    fn circuit(&mut self, at: At<'_>, id: &str, circuits: &BTreeSet<&str>) {
         if !circuits.contains(id) {
             let detail = format!("names circuit {id:?}, which does not exist");
-            self.faults.add(child(at, "circuit"), detail);
+            self.faults.add(at("circuit"), detail);
         }
     }
 
     fn ids<'p>(&mut self, list: &str, ids: impl Iterator<Item = &'p str>) {
         let mut first_with = BTreeMap::new();
         for (index, id) in ids.enumerate() {
-            let at = format!("{list}/{index}/id");
+            let at = || format!("{list}/{index}/id");
             if id.is_empty() || id.len() > ID_BYTES_MAX {
                 let detail = format!("is {} bytes long; allowed 1 to {ID_BYTES_MAX}", id.len());
-                self.faults.add(at.clone(), detail);
+                self.faults.add(at(), detail);
             }
             if let Some(first) = first_with.get(id) {
                 self.faults
-                    .add(at, format!("repeats {id:?} of {list}/{first}"));
+                    .add(at(), format!("repeats {id:?} of {list}/{first}"));
             } else {
                 first_with.insert(id, index);
             }
         }
     }
 
-    fn not_above(&mut self, at: &str, (low_key, low): (&str, f64), (high_key, high): (&str, f64)) {
+    fn not_above(
+        &mut self,
+        at: At<'_>,
+        (low_key, low): (&str, f64),
+        (high_key, high): (&str, f64),
+    ) {
         if low > high {
-            self.faults.add(
-                child(at, low_key),
-                format!("is {low}, above {high_key} {high}"),
-            );
+            self.faults
+                .add(at(low_key), format!("is {low}, above {high_key} {high}"));
+        }
+    }
+
+    fn field(&mut self, at: At<'_>, key: &str, value: f64, allowed: &RangeInclusive<f64>) {
+        if !allowed.contains(&value) {
+            self.number(&at(key), value, allowed);
         }
     }
 

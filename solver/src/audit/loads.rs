@@ -45,15 +45,18 @@ impl Loads {
 
     fn add(&mut self, tree: &Tree<'_>, circuit: &str, phases: &[GridPhase], power_kw: &[f64]) {
         let parts = i64::try_from(phases.len().max(1)).unwrap_or(1);
+        let power_mw: Vec<i64> = power_kw.iter().map(|kw| mw(*kw)).collect();
         let mut here = tree.index.get(circuit).copied();
         // As many steps as circuits: a tree needs no more, a circle gets no more.
         for _ in 0..tree.parent.len() {
             let Some(circuit) = here else { break };
-            for (slot, kw) in power_kw.iter().enumerate() {
-                self.controlled[circuit][slot] += mw(*kw);
+            for (sum, mw) in self.controlled[circuit].iter_mut().zip(&power_mw) {
+                *sum += mw;
+            }
+            if let Some(by_phase) = &mut self.twelfths[circuit] {
                 for phase in phases {
-                    if let Some(by_phase) = &mut self.twelfths[circuit] {
-                        by_phase[*phase as usize][slot] += mw(*kw) * 12 / parts;
+                    for (sum, mw) in by_phase[*phase as usize].iter_mut().zip(&power_mw) {
+                        *sum += mw * 12 / parts;
                     }
                 }
             }
