@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use actix_web::HttpRequest;
-use actix_web::http::header::AUTHORIZATION;
+use actix_web::http::Method;
+use actix_web::http::header::{AUTHORIZATION, COOKIE};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::ApiState;
 use super::problem::Problem;
+use super::{ApiState, audit};
 use crate::domain::id::{PartnerId, PartnerKey, SiteId, SiteKey, TenantId};
 use crate::domain::time::Time;
 use crate::state::Snapshot;
@@ -142,14 +143,16 @@ impl Access {
         asked: &[Scope],
     ) -> Result<Self, Problem> {
         let now = api.clock.now();
-        let Some(grant) = bearer(request).and_then(|token| api.tokens.grant(token, now)) else {
-            let peer = request
-                .peer_addr()
-                .map_or_else(|| "unknown".to_owned(), |address| address.ip().to_string());
-            api.throttle.failure(&peer, now)?;
+        let grant = match bearer(request) {
+            Some(token) => api.keys.grant(token, now),
+            None => by_cookie(api, request, now)?,
+        };
+        let Some(grant) = grant else {
+            api.throttle.failure(&peer(request), now)?;
             return Err(Problem::unauthorized());
         };
         api.throttle.request(&grant.name, now)?;
+        audit::actor(request, &grant.name);
         if asked.iter().any(|scope| grant.allows(*scope)) {
             Ok(Self { grant })
         } else {
@@ -159,6 +162,16 @@ impl Access {
                 names.join(" or ")
             )))
         }
+    }
+
+    /// Looks again, for an answer that goes on: whether the request would still be let in.
+    pub(super) fn again(api: &ApiState, request: &HttpRequest, asked: Scope) -> Option<Self> {
+        let now = api.clock.now();
+        let grant = match bearer(request) {
+            Some(token) => api.keys.grant(token, now),
+            None => by_cookie(api, request, now).ok().flatten(),
+        }?;
+        grant.allows(asked).then_some(Self { grant })
     }
 
     /// The token's name.
@@ -182,6 +195,15 @@ impl Access {
             .sites
             .as_ref()
             .is_none_or(|sites| sites.contains(site))
+    }
+
+    /// True if the token reaches all of these sites; `None` stands for all there are.
+    pub(super) fn reaches_all_of(&self, sites: Option<&BTreeSet<SiteId>>) -> bool {
+        match (&self.grant.sites, sites) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(own), Some(sites)) => sites.is_subset(own),
+        }
     }
 
     /// The key of a site named in the path; 404 where the token does not reach it, as if it were
@@ -220,6 +242,54 @@ impl Access {
             partner,
         })
     }
+}
+
+/// What the browser's session opens. A write must carry the session's second secret: a page of
+/// another origin can make the browser send the cookie, but cannot know that.
+fn by_cookie(api: &ApiState, request: &HttpRequest, now: Time) -> Result<Option<Grant>, Problem> {
+    let Some((session, grant)) =
+        cookie_of(request).and_then(|cookie| api.keys.browser(&cookie, now))
+    else {
+        return Ok(None);
+    };
+    let only_reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let presented = request
+        .headers()
+        .get("X-CSRF-Token")
+        .map_or(&b""[..], |value| value.as_bytes());
+    if only_reads || bool::from(presented.ct_eq(session.csrf_token.as_bytes())) {
+        Ok(Some(grant))
+    } else {
+        Err(Problem::forbidden(
+            "a write of a browser session needs its csrf_token in the header X-CSRF-Token",
+        ))
+    }
+}
+
+/// Cookies are shared by all ports of a host: the port is in the name, so that two services on one
+/// machine do not sign each other's people out.
+pub(super) fn cookie_name(request: &HttpRequest) -> String {
+    format!("evenload_{}", request.app_config().local_addr().port())
+}
+
+/// The value of the session's cookie.
+pub(super) fn cookie_of(request: &HttpRequest) -> Option<String> {
+    let name = cookie_name(request);
+    request
+        .headers()
+        .get_all(COOKIE)
+        .filter_map(|header| header.to_str().ok())
+        .flat_map(|header| header.split(';'))
+        .filter_map(|pair| pair.trim().split_once('='))
+        .find(|(key, value)| *key == name && !value.is_empty())
+        .map(|(_, value)| value.to_owned())
+}
+
+/// The address a request came from, for counting.
+pub(super) fn peer(request: &HttpRequest) -> String {
+    request
+        .peer_addr()
+        .map_or_else(|| "unknown".to_owned(), |address| address.ip().to_string())
 }
 
 fn bearer(request: &HttpRequest) -> Option<&str> {

@@ -7,10 +7,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::ApiState;
+use super::audit::remark;
 use super::auth::{Access, Scope};
 use super::body::{BodyType, body_type, parse_json, read_bytes, read_json};
 use super::departure_body::{MAX_DEPARTURES, csv_to_json, key_of, read_all, read_one};
-use super::problem::Problem;
+use super::problem::{Faults, Problem};
+use super::query::Query;
 use super::sites::{Answer, no_query};
 use crate::domain::event::EventKind;
 use crate::domain::id::DepartureKey;
@@ -87,7 +89,7 @@ pub(super) async fn put(
     Ok(response.json(answer))
 }
 
-/// The whole table at once: what is not in it is withdrawn.
+/// The whole table at once: what is not in it is withdrawn, unless `keep_others` is asked for.
 pub(super) async fn put_all(
     api: Data<ApiState>,
     request: HttpRequest,
@@ -95,7 +97,11 @@ pub(super) async fn put_all(
     payload: Payload,
 ) -> Answer {
     let access = Access::of(&api, &request, Scope::Operate)?;
-    no_query(&request)?;
+    let faults = Faults::default();
+    let query = Query::of(&request, &faults);
+    let keep_others = query.flag("keep_others").unwrap_or(false);
+    query.close();
+    faults.check()?;
     let (key, _) = access.snapshot(&api, &path)?;
     let kind = body_type(&request)?;
     let bytes = read_bytes(&request, payload).await?;
@@ -110,8 +116,15 @@ pub(super) async fn put_all(
     let removed: Vec<_> = state
         .departures
         .keys()
-        .filter(|key| !kept.contains(*key))
+        .filter(|key| !keep_others && !kept.contains(*key))
         .collect();
+    let after = state.departures.len() - removed.len() + kept.len();
+    if keep_others && after > MAX_DEPARTURES {
+        return Err(Problem::conflict(format!(
+            "the site would have more than {MAX_DEPARTURES} departures; DELETE some first"
+        )));
+    }
+    remark(&request, format!("{} departures", kept.len()));
     let replaced = kept
         .iter()
         .filter(|key| state.departures.contains_key(*key))

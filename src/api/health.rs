@@ -5,7 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::json;
 
 use super::ApiState;
-use super::page::VERSION;
+use super::dashboard::VERSION;
 use super::ports::PartStatus;
 use super::sites::{Answer, no_query};
 

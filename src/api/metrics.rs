@@ -85,7 +85,7 @@ impl Metrics {
             "build",
             "The build that runs",
             Info::new(vec![
-                ("version", super::page::VERSION.to_owned()),
+                ("version", super::dashboard::VERSION.to_owned()),
                 ("commit", commit.to_owned()),
             ]),
         );

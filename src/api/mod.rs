@@ -6,24 +6,32 @@
 //! that list every fault with its JSON pointer.
 
 mod alerts;
+pub mod audit;
 pub mod auth;
 mod body;
 mod bound;
+pub mod chronicle;
+mod dashboard;
 mod departure_body;
 mod departures;
 mod effect;
+mod events;
+mod frame;
 mod health;
 mod import;
+mod history;
 mod input;
+pub mod keys;
 pub mod metrics;
 mod mode;
 mod overrides;
-mod page;
 mod partners;
 mod plan;
+mod plan_compact;
 pub mod ports;
 pub mod problem;
 mod query;
+mod reports;
 mod routes;
 mod scrape;
 mod sessions;
@@ -42,7 +50,9 @@ mod tests;
 use std::fmt;
 use std::sync::Arc;
 
-use self::auth::TokenBook;
+use self::audit::AuditLog;
+use self::chronicle::Chronicle;
+use self::keys::Keyring;
 use self::metrics::Metrics;
 use self::ports::{Health, Partners, SiteDirectory};
 pub use self::routes::configure;
@@ -70,8 +80,12 @@ pub struct ApiParts {
     pub partners: Arc<dyn Partners>,
     /// The parts of the service.
     pub health: Arc<dyn Health>,
-    /// The tokens.
-    pub tokens: Arc<dyn TokenBook>,
+    /// Who may come in.
+    pub keys: Arc<Keyring>,
+    /// Who changed what.
+    pub audit: Arc<AuditLog>,
+    /// What happened lately.
+    pub chronicle: Arc<Chronicle>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How sites are planned: for the needs that are assumed where nobody stated them.
@@ -87,11 +101,14 @@ pub struct ApiState {
     directory: Arc<dyn SiteDirectory>,
     partners: Arc<dyn Partners>,
     health: Arc<dyn Health>,
-    tokens: Arc<dyn TokenBook>,
+    keys: Arc<Keyring>,
+    audit: Arc<AuditLog>,
+    chronicle: Arc<Chronicle>,
     metrics: Arc<Metrics>,
     policy: Policy,
     throttle: Throttle,
     forecasts: tokio::sync::Semaphore,
+    watchers: Arc<tokio::sync::Semaphore>,
     /// One writer at a time per site where a write depends on what is stored (revisions).
     writers: [tokio::sync::Mutex<()>; STRIPES],
 }
@@ -105,7 +122,10 @@ impl ApiState {
             directory: parts.directory,
             partners: parts.partners,
             health: parts.health,
-            tokens: parts.tokens,
+            keys: parts.keys,
+            audit: parts.audit,
+            chronicle: parts.chronicle,
+            watchers: Arc::new(tokio::sync::Semaphore::new(events::MAX_WATCHERS)),
             metrics: parts.metrics,
             policy: parts.policy,
             throttle: Throttle::new(parts.rates),
@@ -129,7 +149,7 @@ impl fmt::Debug for ApiState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ApiState")
             .field("clock", &self.clock)
-            .field("tokens", &self.tokens)
+            .field("keys", &self.keys)
             .finish_non_exhaustive()
     }
 }

@@ -7,6 +7,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
 use super::ApiState;
+use super::audit::remark;
 use super::auth::{Access, Scope};
 use super::body::read_json;
 use super::input::Node;
@@ -54,6 +55,7 @@ pub(super) async fn put(
     let (key, state) = access.snapshot(&api, &path)?;
     let body = read_json(&request, payload).await?;
     let (mode, evses) = read(&state.site, &body)?;
+    remark(&request, format!("{mode:?} {evses:?}"));
     let event = EventKind::ModeSet { mode, evses };
     api.sites.submit(&key, vec![event], Vec::new()).await?;
     tracing::info!(site.id = %key, by = access.name(), ?mode, "the mode was set");

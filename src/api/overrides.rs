@@ -5,11 +5,12 @@ use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
+use super::audit::remark;
 use super::auth::{Access, Scope};
 use super::body::read_json;
 use super::input::Node;
 use super::problem::{Faults, Problem};
-use super::sites::{Answer, no_query};
+use super::sites::Answer;
 use super::{ApiState, effect};
 use crate::domain::event::{EventKind, OverrideAction};
 use crate::domain::id::EvseId;
@@ -32,7 +33,7 @@ pub(super) async fn post(
     payload: Payload,
 ) -> Answer {
     let access = Access::of(&api, &request, Scope::Operate)?;
-    no_query(&request)?;
+    let dry = super::signals::dry_run(&request)?;
     let (key, state) = access.snapshot(&api, &path.0)?;
     let evse = EvseId::new(&path.1)
         .ok()
@@ -40,6 +41,15 @@ pub(super) async fn post(
         .ok_or_else(|| Problem::unknown(format!("EVSE {}", path.1)))?;
     let body = read_json(&request, payload).await?;
     let event = read(&evse, &body, api.clock.now())?;
+    if dry {
+        let effect = effect::of(&api, state, event).await;
+        return Ok(HttpResponse::Ok().json(json!({
+            "evse": evse,
+            "dry_run": true,
+            "effect": effect.map(|effect| effect.view(true)),
+        })));
+    }
+    remark(&request, format!("{evse}: {}", told(&event)));
     tracing::info!(site.id = %key, evse.id = %evse, by = access.name(), ?event, "override");
     api.sites
         .submit(&key, vec![event.clone()], Vec::new())
@@ -56,6 +66,14 @@ pub(super) async fn post(
         "session": believed.and_then(|b| b.running()).map(|session| &session.id),
         "effect": effect.map(|effect| effect.view(true)),
     })))
+}
+
+/// An override in a few words, for the audit.
+fn told(event: &EventKind) -> String {
+    match event {
+        EventKind::OverrideSet { action, until, .. } => format!("{action:?} until {until}"),
+        _ => "released".to_owned(),
+    }
 }
 
 fn read(evse: &EvseId, body: &Value, now: Time) -> Result<EventKind, Problem> {

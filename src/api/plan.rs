@@ -3,13 +3,13 @@
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::ApiState;
 use super::auth::{Access, Scope};
 use super::problem::Faults;
 use super::query::Query;
 use super::sites::Answer;
+use super::{ApiState, plan_compact};
 use crate::domain::command::Action;
 use crate::domain::evse::Evse;
 use crate::domain::id::{CircuitId, EvseId, SessionId};
@@ -60,6 +60,7 @@ pub(super) async fn get(api: Data<ApiState>, request: HttpRequest, path: Path<St
     let faults = Faults::default();
     let query = Query::of(&request, &faults);
     let only = query.text("evse").map(str::to_owned);
+    let compact = query.flag("compact").unwrap_or(false);
     query.close();
     faults.check()?;
     let (key, state) = access.snapshot(&api, &path)?;
@@ -69,16 +70,12 @@ pub(super) async fn get(api: Data<ApiState>, request: HttpRequest, path: Path<St
             "site": key.site, "at": now, "plan_id": null, "evses": [], "circuits": [],
         })));
     };
-    let evses: Vec<_> = plan
-        .evses
-        .iter()
-        .filter(|planned| {
-            only.as_deref()
-                .is_none_or(|only| planned.evse.as_str() == only)
-        })
-        .filter_map(|planned| evse_view(&state, plan, planned, now))
-        .collect();
-    Ok(HttpResponse::Ok().json(json!({
+    let mut answer = if compact {
+        plan_compact::parts(&state, plan, now, only.as_deref())
+    } else {
+        parts(&state, plan, now, only.as_deref())
+    };
+    let frame = json!({
         "site": key.site,
         "at": now,
         "plan_id": plan.id,
@@ -92,10 +89,26 @@ pub(super) async fn get(api: Data<ApiState>, request: HttpRequest, path: Path<St
         "slots": plan.horizon.slots,
         "cost": plan.cost.amount(),
         "currency": state.site.currency,
+    });
+    if let (Value::Object(answer), Value::Object(frame)) = (&mut answer, frame) {
+        answer.extend(frame);
+    }
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+/// The plan slot by slot.
+fn parts(state: &SiteState, plan: &Plan, now: Time, only: Option<&str>) -> Value {
+    let evses: Vec<_> = plan
+        .evses
+        .iter()
+        .filter(|planned| only.is_none_or(|only| planned.evse.as_str() == only))
+        .filter_map(|planned| evse_view(state, plan, planned, now))
+        .collect();
+    json!({
         "price_per_kwh": plan.prices.iter().map(|price| price.per_kwh()).collect::<Vec<_>>(),
         "evses": evses,
         "circuits": plan.circuits.iter().map(circuit_view).collect::<Vec<_>>(),
-    })))
+    })
 }
 
 fn evse_view(

@@ -10,15 +10,16 @@ use actix_web::{Error, HttpRequest, Resource};
 
 use super::problem::Problem;
 use super::{
-    alerts, bound, departures, health, import, mode, overrides, page, partners, plan, sessions,
-    signals, site_meter, sites,
+    alerts, audit, bound, dashboard, departures, events, frame, health, history, import, keys, mode,
+    overrides, partners, plan, reports, sessions, signals, site_meter, sites,
 };
 
 /// Mounts the API, health, metrics and the start page. The application data must hold
 /// `web::Data<`[`super::ApiState`]`>`.
 pub fn configure(server: &mut ServiceConfig) {
     server
-        .service(resource("/", "GET").route(web::get().to(page::start)))
+        .service(resource("/", "GET").route(web::get().to(dashboard::start)))
+        .service(resource("/assets/{path:.*}", "GET").route(web::get().to(dashboard::asset)))
         .service(
             resource("/health/live", "GET, HEAD")
                 .route(web::get().to(health::live))
@@ -32,6 +33,7 @@ pub fn configure(server: &mut ServiceConfig) {
         .service(resource("/metrics", "GET").route(web::get().to(health::metrics)))
         .service(
             web::scope("/api/v1")
+                .wrap(from_fn(audit::note_writes))
                 .wrap(from_fn(echo_request_id))
                 .app_data(
                     PathConfig::default()
@@ -39,6 +41,7 @@ pub fn configure(server: &mut ServiceConfig) {
                 )
                 .configure(site_routes)
                 .configure(partner_routes)
+                .configure(people_routes)
                 .default_service(web::to(not_found)),
         );
 }
@@ -60,6 +63,9 @@ fn site_routes(scope: &mut ServiceConfig) {
         .service(resource("/sites/{site}/import", "POST").route(web::post().to(import::import)))
         .service(resource("/sites/{site}/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/sites/{site}/plan", "GET").route(web::get().to(plan::get)))
+        .service(resource("/sites/{site}/frame", "GET").route(web::get().to(frame::get)))
+        .service(resource("/sites/{site}/history", "GET").route(web::get().to(history::powers)))
+        .service(resource("/sites/{site}/journal", "GET").route(web::get().to(history::journal)))
         .service(resource("/sites/{site}/bound", "GET").route(web::get().to(bound::get)))
         .service(resource("/sites/{site}/alerts", "GET").route(web::get().to(alerts::list)))
         .service(resource("/sites/{site}/signals", "GET").route(web::get().to(signals::list)))
@@ -110,6 +116,31 @@ fn partner_routes(scope: &mut ServiceConfig) {
         .service(
             resource("/partners/{name}/rotate", "POST").route(web::post().to(partners::rotate)),
         );
+}
+
+fn people_routes(scope: &mut ServiceConfig) {
+    scope
+        .service(
+            resource("/login", "GET, POST, DELETE")
+                .route(web::get().to(keys::login::show))
+                .route(web::post().to(keys::login::create))
+                .route(web::delete().to(keys::login::remove)),
+        )
+        .service(
+            resource("/tokens", "GET, POST")
+                .route(web::get().to(keys::tokens::list))
+                .route(web::post().to(keys::tokens::create)),
+        )
+        .service(resource("/tokens/{id}", "DELETE").route(web::delete().to(keys::tokens::revoke)))
+        .service(resource("/users", "GET").route(web::get().to(keys::users::list)))
+        .service(
+            resource("/users/{name}", "PUT, DELETE")
+                .route(web::put().to(keys::users::put))
+                .route(web::delete().to(keys::users::remove)),
+        )
+        .service(resource("/audit", "GET").route(web::get().to(audit::list)))
+        .service(resource("/events", "GET").route(web::get().to(events::stream)))
+        .service(resource("/reports/savings", "GET").route(web::get().to(reports::savings)));
 }
 
 /// A resource that answers other methods with a problem document that says which are offered.

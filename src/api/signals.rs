@@ -93,7 +93,7 @@ pub(super) async fn get(
 }
 
 /// True if only the effect is asked for.
-fn dry_run(request: &HttpRequest) -> Result<bool, Problem> {
+pub(super) fn dry_run(request: &HttpRequest) -> Result<bool, Problem> {
     let faults = Faults::default();
     let query = Query::of(request, &faults);
     let dry = query.flag("dry_run").unwrap_or(false);

@@ -84,6 +84,10 @@ impl DemoArgs {
                 return Exit::Internal;
             }
         };
+        output::line(&format!(
+            "watch it at {} (signs in once)",
+            service.running().sign_in_link()
+        ));
         let played = demo
             .run(&service, |line| output::line(&line.to_string()))
             .await;
@@ -107,9 +111,9 @@ impl DemoArgs {
             }
         };
         if !self.exit && exit == Exit::Done {
-            let address = service.running().address;
             output::line(&format!(
-                "the service stays up at http://{address} until you press Ctrl-C"
+                "the service stays up until you press Ctrl-C: {}",
+                service.running().sign_in_link()
             ));
             // Whatever ends the wait ends the demo.
             let _ = tokio::signal::ctrl_c().await;

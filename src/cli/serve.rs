@@ -99,6 +99,17 @@ fn welcome(running: &Running) {
         "  versions URL for OCPI partners  {}/ocpi/versions",
         running.public_url
     ));
+    if running.has_no_users() {
+        output::line(&format!(
+            "  dashboard (signs in once)       {}",
+            running.sign_in_link()
+        ));
+    } else {
+        output::line(&format!(
+            "  dashboard                       {}/",
+            running.public_url
+        ));
+    }
     if let Some(token) = &running.new_admin_token {
         output::line(&format!(
             "  admin token (shown this once)   {}",

@@ -21,6 +21,9 @@ use super::sites::{Common, LoadError, Registry};
 use super::tls;
 use super::tokens::{AdminToken, TokenError};
 use super::vault::{self, KeyVault, VaultError};
+use crate::api::audit::AuditLog;
+use crate::api::chronicle::Chronicle;
+use crate::api::keys::Keyring;
 use crate::api::{self, ApiParts, ApiState, Rates};
 use crate::config::Config;
 use crate::domain::id::TenantId;
@@ -81,6 +84,9 @@ pub struct Running {
     pub new_admin_token: Option<vault::Secret>,
     /// Work under way: for simulated clocks.
     pub activity: Activity,
+    clock: Arc<dyn Clock>,
+    keys: Arc<Keyring>,
+    chronicle: Arc<Chronicle>,
     registry: Registry,
     store: Arc<dyn Store>,
     stop: watch::Sender<bool>,
@@ -102,11 +108,24 @@ impl Running {
         &self.registry
     }
 
+    /// An address that opens the dashboard and signs in, once, as administrator. The code stands
+    /// after the `#`, so it is in no log and no referrer.
+    pub fn sign_in_link(&self) -> String {
+        let code = self.keys.one_time_code(self.clock.now());
+        format!("{}/#code={code}", self.public_url.trim_end_matches('/'))
+    }
+
+    /// True while nobody has an account.
+    pub fn has_no_users(&self) -> bool {
+        self.keys.has_no_users()
+    }
+
     /// Stops: no new work, what is accepted is finished and flushed, connections are closed.
     pub async fn stop(self) {
         info!("stopping");
         // Nobody listening means everything has stopped already.
         let _ = self.stop.send(true);
+        self.chronicle.close();
         if tokio::time::timeout(STOP_BUDGET, self.server.stop(true))
             .await
             .is_err()
@@ -168,6 +187,11 @@ pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
     let key = vault::load_or_create_key(&config.data.dir)?;
     let records = Arc::new(StoreRecords::new(store.clone()));
     let tokens = AdminToken::load(&*records, config.api.admin_token.as_ref()).await?;
+    let keys = Keyring::open(records.clone(), Arc::new(tokens.book)).await;
+    let keys = Arc::new(keys.map_err(TokenError::from)?);
+    let audit = AuditLog::open(records.clone()).await;
+    let audit = Arc::new(audit.map_err(TokenError::from)?);
+    let chronicle = Arc::new(Chronicle::new(config.planner.clone()));
 
     let sender = Arc::new(OcpiSender::default());
     let outlets = Arc::new(Outlets::new(
@@ -184,6 +208,7 @@ pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
         policy: config.planner.clone(),
         activity: activity.clone(),
         metrics: metrics.clone(),
+        chronicle: chronicle.clone(),
         stop: stopped.clone(),
     });
     let sites: Arc<dyn Sites> = Arc::new(registry.clone());
@@ -210,7 +235,9 @@ pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
         directory: Arc::new(Directory::new(registry.clone(), edge.clone())),
         partners: Arc::new(PartnerDesk::new(edge.clone(), activity.clone())),
         health: Arc::new(Vitals::new(registry.clone(), edge.clone())),
-        tokens: Arc::new(tokens.book),
+        keys: keys.clone(),
+        audit,
+        chronicle: chronicle.clone(),
         metrics,
         policy: config.planner.clone(),
         rates: Rates::default(),
@@ -245,6 +272,9 @@ pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
         public_url,
         new_admin_token: tokens.made,
         activity,
+        clock,
+        keys,
+        chronicle,
         registry,
         store,
         stop,

@@ -15,6 +15,7 @@ use super::activity::{Activity, Busy};
 use super::clock::Stopwatch;
 use super::site_core::SiteCore;
 use super::sites::StoreHealth;
+use crate::api::chronicle::Chronicle;
 use crate::api::metrics::Metrics;
 use crate::domain::command::{Answer, Command};
 use crate::domain::event::{Event, EventKind};
@@ -76,6 +77,8 @@ pub struct SiteActor {
     pub activity: Activity,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who tells people what happened.
+    pub chronicle: Arc<Chronicle>,
     /// Whether the store takes what is written.
     pub store_health: Arc<StoreHealth>,
     /// Becomes true when the service stops.
@@ -98,6 +101,8 @@ impl SiteActor {
         let span = tracing::info_span!("site", site.id = %self.key);
         async move {
             let mut unsaved = Unsaved::default();
+            // How many of the unsaved events the chronicle knows.
+            let mut told = 0;
             let mut planning: Option<(Planning, Busy)> = None;
             let mut wake_at = self.clock.now();
             // A first turn: a replayed state may want something.
@@ -135,9 +140,14 @@ impl SiteActor {
                     .wake_at
                     .unwrap_or(now + TimeDelta::hours(1))
                     .max(now + TimeDelta::seconds(1));
+                // What could not be stored before was told before.
+                let news = unsaved.events.get(told..).unwrap_or_default();
+                self.chronicle.hear(&self.key, news, self.core.state(), now);
                 let saved = self.save(&mut unsaved).await;
+                told = unsaved.events.len();
                 self.let_go(turn.commands, saved.is_ok(), &mut unsaved, now);
                 self.published.send_replace(self.core.snapshot());
+                self.chronicle.tell(&self.key);
                 answer(submissions, &saved);
                 drop(busy);
             }

@@ -11,6 +11,7 @@ use tracing::info;
 use super::activity::Activity;
 use super::site_actor::{INBOX, Outlet, SiteActor, Submission};
 use super::site_core::SiteCore;
+use crate::api::chronicle::Chronicle;
 use crate::api::metrics::Metrics;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::evse::EvseSource;
@@ -61,6 +62,8 @@ pub struct Common {
     pub activity: Activity,
     /// What is counted.
     pub metrics: Arc<Metrics>,
+    /// Who tells people what happened.
+    pub chronicle: Arc<Chronicle>,
     /// Becomes true when the service stops.
     pub stop: watch::Receiver<bool>,
 }
@@ -228,6 +231,7 @@ impl Registry {
             clock: self.common.clock.clone(),
             activity: self.common.activity.clone(),
             metrics: self.common.metrics.clone(),
+            chronicle: self.common.chronicle.clone(),
             store_health: self.store_health.clone(),
             stop: self.common.stop.clone(),
         };

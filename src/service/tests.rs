@@ -9,6 +9,7 @@ use super::activity::Activity;
 use super::clock::SystemClock;
 use super::site_actor::Outlet;
 use super::sites::{Common, Registry};
+use crate::api::chronicle::Chronicle;
 use crate::api::metrics::Metrics;
 use crate::domain::command::{Action, Answer, Command, Evidence};
 use crate::domain::event::{EventKind, PartnerHealth};
@@ -55,6 +56,7 @@ impl Rig {
             policy: Policy::default(),
             activity: activity.clone(),
             metrics: Arc::new(Metrics::new("test")),
+            chronicle: Arc::new(Chronicle::new(Policy::default())),
             stop: stopped,
         });
         Self {

@@ -8,7 +8,10 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::{App, test, web};
 use serde_json::{Value, json};
 
+use crate::api::audit::AuditLog;
 use crate::api::auth::{AdminToken, Grant, Scope, TokenBook};
+use crate::api::chronicle::Chronicle;
+use crate::api::keys::Keyring;
 use crate::api::metrics::Metrics;
 use crate::api::ports::{
     CheckRow, Configured, Exchange, Health, Invitation, OfferedEvse, PartHealth, PartStatus,
@@ -19,7 +22,7 @@ use crate::domain::event::{Event, EventKind, PartnerHealth};
 use crate::domain::evse::EvseSource;
 use crate::domain::id::{EvseId, PartnerId, PartnerKey, SiteId, SiteKey, TenantId};
 use crate::domain::policy::Policy;
-use crate::domain::ports::{Clock, PortError, PortFuture, RecordWrite, Sites};
+use crate::domain::ports::{Clock, PortError, PortFuture, RecordWrite, Records, Sites};
 use crate::domain::site::{Mode, Site};
 use crate::domain::time::Time;
 use crate::state::{SiteState, Snapshot};
@@ -66,7 +69,6 @@ impl Clock for SetClock {
 }
 
 /// Sites, partners and health in memory.
-#[derive(Default)]
 pub(in crate::api) struct World {
     states: Mutex<BTreeMap<SiteKey, Snapshot>>,
     at: Mutex<Option<Time>>,
@@ -80,6 +82,23 @@ pub(in crate::api) struct World {
     pub(in crate::api) parts: Mutex<Vec<PartHealth>>,
     /// What the partner's locations describe.
     pub(in crate::api) offered: Mutex<Vec<OfferedEvse>>,
+    pub(in crate::api) chronicle: Arc<Chronicle>,
+}
+
+impl Default for World {
+    fn default() -> Self {
+        Self {
+            states: Mutex::default(),
+            at: Mutex::default(),
+            refuse: Mutex::default(),
+            events: Mutex::default(),
+            registered: Mutex::default(),
+            rows: Mutex::default(),
+            parts: Mutex::default(),
+            offered: Mutex::default(),
+            chronicle: Arc::new(Chronicle::new(Policy::default())),
+        }
+    }
 }
 
 impl World {
@@ -107,12 +126,14 @@ impl World {
         for kind in kinds {
             self.events.lock().expect("not poisoned").push(kind.clone());
             let next = Arc::make_mut(state);
-            let seq = next.last_seq + 1;
-            next.apply(&Event {
-                seq,
+            let event = Event {
+                seq: next.last_seq + 1,
                 at: self.clock(),
                 kind,
-            });
+            };
+            next.apply(&event);
+            self.chronicle.hear(key, &[event], next, self.clock());
+            self.chronicle.tell(key);
         }
         Ok(())
     }
@@ -273,6 +294,45 @@ impl Health for World {
     }
 }
 
+/// Records in memory.
+#[derive(Default)]
+struct Shelf(Mutex<BTreeMap<String, Vec<u8>>>);
+
+impl Records for Shelf {
+    fn get(&self, key: &str) -> PortFuture<'_, Option<Vec<u8>>> {
+        let found = self.0.lock().expect("not poisoned").get(key).cloned();
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn scan(&self, prefix: &str, limit: usize) -> PortFuture<'_, Vec<(String, Vec<u8>)>> {
+        let all = self.0.lock().expect("not poisoned");
+        let found = all
+            .iter()
+            .filter(|(key, _)| key.starts_with(prefix))
+            .take(limit)
+            .map(|(key, value)| (key.clone(), value.clone()))
+            .collect();
+        Box::pin(std::future::ready(Ok(found)))
+    }
+
+    fn write(&self, writes: Vec<RecordWrite>) -> PortFuture<'_, ()> {
+        let mut all = self.0.lock().expect("not poisoned");
+        for RecordWrite { key, value } in writes {
+            match value {
+                Some(value) => all.insert(key, value),
+                None => all.remove(&key),
+            };
+        }
+        Box::pin(std::future::ready(Ok(())))
+    }
+}
+
+/// The result of what never waits.
+fn at_once<T>(work: impl Future<Output = Result<T, PortError>>) -> Arc<T> {
+    let done = futures_util::FutureExt::now_or_never(work).expect("it does not wait");
+    Arc::new(done.expect("it succeeds"))
+}
+
 /// The administrator's token and some with less.
 #[derive(Debug)]
 struct Book(AdminToken);
@@ -352,13 +412,19 @@ impl Client {
         });
         let clock = Arc::new(SetClock(Mutex::new(now())));
         let metrics = Arc::new(Metrics::new("abc123"));
+        let admin = Arc::new(Book(AdminToken::new("admin-token")));
+        let records = Arc::new(Shelf::default());
+        let keys = at_once(Keyring::open(records.clone(), admin));
+        let audit = at_once(AuditLog::open(records));
         let state = ApiState::new(ApiParts {
             clock: clock.clone(),
             sites: world.clone(),
             directory: world.clone(),
             partners: world.clone(),
             health: world.clone(),
-            tokens: Arc::new(Book(AdminToken::new("admin-token"))),
+            keys,
+            audit,
+            chronicle: world.chronicle.clone(),
             metrics: metrics.clone(),
             policy: Policy::default(),
             rates,
@@ -425,6 +491,11 @@ impl Client {
         let kind = ("content-type", "application/json");
         self.send(method, path, &[kind], Some(body.to_string().into_bytes()))
             .await
+    }
+
+    /// Moves the sign-in link's code out of the service.
+    pub(in crate::api) fn one_time_code(&self) -> String {
+        self.state.keys.one_time_code(self.clock.now())
     }
 
     pub(in crate::api) async fn send(

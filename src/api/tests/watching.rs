@@ -52,8 +52,8 @@ async fn the_start_page_names_what_is_here() {
     let page = Client::new().with_token(None).get("/").await.expect(200);
     for word in [
         "evenload",
-        env!("CARGO_PKG_VERSION"),
         "/api/v1",
+        "/api/docs",
         "/health",
         "/metrics",
     ] {

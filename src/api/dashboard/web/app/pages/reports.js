@@ -1,0 +1,88 @@
+// What charging cost against doing nothing, how high it went, who left served.
+import { html } from "../lib.js";
+import { part } from "../api.js";
+import { Card, Empty, Page, Pill, Table, Tile, Waiting, download } from "../parts.js";
+import { site, useData } from "../store.js";
+import { dateClock, dayClock, kw, kwh, number, span } from "../time.js";
+import { cause, t } from "../text.js";
+
+export function Reports() {
+  const report = useData(`/reports/savings?baseline=unmanaged&site=${part(site.value)}`, { slow: true });
+  const history = useData(`/sites/${part(site.value)}/history`, { slow: true });
+  const r = report.data;
+  const lead = r?.from && t("Measured from {from} to {to}.", { from: dateClock(r.from), to: dateClock(r.to) });
+  const actions = history.data?.start.length > 0 && html`<button type="button" onClick=${() => powersFile(history.data)}>${t("Powers as CSV")}</button>
+    <button type="button" onClick=${() => reportFile(r)}>${t("Report as CSV")}</button>`;
+  return html`<${Page} title=${t("Reports")} lead=${lead} actions=${actions}>
+    ${!r ? html`<${Waiting} of=${report} />` : html`<${Figures} report=${r} />`}
+  <//>`;
+}
+
+function Figures({ report }) {
+  const { actual, sessions, currency } = report;
+  const baseline = report.baseline.figures;
+  const rows = [
+    { name: t("evenload, measured"), side: actual },
+    { name: t("unmanaged, computed"), side: baseline },
+  ];
+  const columns = [
+    { head: "", label: t("Method"), header: true, cell: (r) => r.name },
+    { head: t("Energy"), number: true, cell: (r) => kwh(r.side.energy_kwh) },
+    { head: t("Cost"), number: true, cell: (r) => `${number(r.side.cost, 2)} ${currency}` },
+    { head: t("Mean price"), number: true, cell: (r) => (r.side.mean_price_per_kwh === null ? "–" : `${number(r.side.mean_price_per_kwh * 100, 2)} ct/kWh`) },
+    { head: t("Peak, 15 min"), number: true, cell: (r) => kw(r.side.peak_15min_kw) },
+    { head: t("Minutes over the limit"), number: true, cell: (r) => number(r.side.minutes_over_limit, 0) },
+  ];
+  const served = sessions.left_with_known_need > 0 ? `${sessions.served} / ${sessions.left_with_known_need}` : "–";
+  return html`<dl class="tiles">
+      <${Tile} label=${t("Saved against unmanaged")} value=${report.saving === null ? "–" : `${number(report.saving, 2)} ${currency}`}
+        kind=${report.saving > 0 ? "good" : ""} note=${report.saving === null ? t("no price or no charging yet") : t("energy cost")} />
+      <${Tile} label=${t("Peak, 15 min")} value=${kw(actual.peak_15min_kw)} note=${t("unmanaged {peak}", { peak: kw(baseline.peak_15min_kw) })} />
+      <${Tile} label=${t("Left with what they wanted")} value=${served} kind=${sessions.served < sessions.left_with_known_need ? "warn" : ""}
+        note=${t("{count} have left", { count: sessions.left })} />
+      <${Tile} label=${t("Self-caused violations")} value=${report.self_caused} kind=${report.self_caused > 0 ? "bad" : "good"} note=${t("must be 0")} />
+    </dl>
+    <${Card} title=${t("Against the baseline")}>
+      <${Table} caption=${t("Against the baseline")} columns=${columns} rows=${rows} />
+      <details><summary>${t("How is this computed?")}</summary><p lang="en">${report.method}</p></details>
+    <//>
+    <${Card} title=${t("Left without what they wanted")}>
+      ${report.unserved.length === 0 ? html`<${Empty}>${t("Nobody.")}<//>` : html`<${Unserved} rows=${report.unserved} />`}
+    <//>
+    <${Card} title=${t("Excursions: what might be drawn was above the limit")}>
+      ${report.excursions.length === 0 ? html`<${Empty}>${t("None.")}<//>` : html`<${Excursions} rows=${report.excursions} />`}
+    <//>`;
+}
+
+function Unserved({ rows }) {
+  return html`<${Table} caption=${t("Left without what they wanted")} rows=${rows} columns=${[
+    { head: t("EVSE"), header: true, cell: (r) => r.evse },
+    { head: t("Came"), cell: (r) => dayClock(r.started_at) },
+    { head: t("Left"), cell: (r) => dayClock(r.ended_at) },
+    { head: t("Stay"), number: true, cell: (r) => span(new Date(r.ended_at) - new Date(r.started_at)) },
+    { head: t("Got"), number: true, cell: (r) => kwh(r.energy_kwh) },
+    { head: t("Wanted"), number: true, cell: (r) => kwh(r.wanted_kwh) },
+  ]} />`;
+}
+
+function Excursions({ rows }) {
+  return html`<${Table} caption=${t("Excursions")} rows=${[...rows].reverse().slice(0, 100)} columns=${[
+    { head: t("Circuit"), header: true, cell: (r) => r.circuit },
+    { head: t("From"), cell: (r) => dayClock(r.opened_at) },
+    { head: t("Lasted"), number: true, cell: (r) => (r.closed_at ? span(new Date(r.closed_at) - new Date(r.opened_at)) : html`<${Pill} kind="bad">${t("open")}<//>`) },
+    { head: t("At most"), number: true, cell: (r) => kw(r.worst_kw) },
+    { head: t("Cause"), cell: (r) => cause(r.cause) },
+    { head: t("EVSE"), cell: (r) => r.evse ?? "–", wide: true },
+  ]} />`;
+}
+
+function powersFile(history) {
+  const header = ["start", "evses_kw", "uncontrolled_kw", "planned_kw", "limit_kw", "price_per_kwh"];
+  download("powers.csv", header, history.start.map((_, i) => header.map((name) => history[name][i])));
+}
+
+function reportFile(report) {
+  const header = ["method", "energy_kwh", "cost", "currency", "mean_price_per_kwh", "peak_15min_kw", "minutes_over_limit"];
+  const row = (name, s) => [name, s.energy_kwh, s.cost, report.currency, s.mean_price_per_kwh, s.peak_15min_kw, s.minutes_over_limit];
+  download("report.csv", header, [row("evenload", report.actual), row("unmanaged", report.baseline.figures)]);
+}

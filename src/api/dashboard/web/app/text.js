@@ -1,0 +1,115 @@
+// Words: English is in the code, German beside it.
+import { language } from "./store.js";
+import german from "./de.js";
+
+export function t(text, values) {
+  let shown = (language.value === "de" && german[text]) || text;
+  if (values) {
+    for (const [name, value] of Object.entries(values)) shown = shown.replaceAll(`{${name}}`, value);
+  }
+  return shown;
+}
+
+// What the service calls things, in the reader's words.
+const REASONS = {
+  cheap_slot: "charges: this is among the cheapest times of its stay",
+  deadline: "charges: it must leave in time",
+  as_soon_as_possible: "charges at once: nobody said when it leaves",
+  cheaper_later: "waits: a later time of its stay costs less",
+  circuit_limit: "is held lower by the limit of a circuit",
+  signal_limit: "is held lower by a limit from outside",
+  minimum_power: "waits: what is left is below its minimum power",
+  charged: "has all it asked for",
+  not_connected: "no car is there at this time",
+  override: "an operator's override",
+  expected_arrivals: "leaves room: others are expected to need this time",
+};
+export const reason = (name) => t(REASONS[name] ?? name);
+
+const CAUSES = {
+  arrival: "a car came to an EVSE that cannot be limited beforehand",
+  limit_cut: "the limit was cut",
+  base_load: "other load rose",
+  disobedience: "an EVSE does not follow its limit",
+  profile_lost: "a limit we relied on does not hold",
+  configuration: "the site was changed",
+  self_caused: "a command of evenload",
+};
+export const cause = (name) => t(CAUSES[name] ?? name);
+
+const SOURCES = {
+  departure: "departures table",
+  preferences: "driver",
+  session: "session",
+  learned: "learned",
+  default: "assumed",
+};
+export const source = (name) => t(SOURCES[name] ?? name);
+
+const MODES = {
+  observe: "observe",
+  shadow: "shadow",
+  canary: "canary",
+  live: "live",
+};
+export const mode = (name) => t(MODES[name] ?? name);
+
+const ALERTS = {
+  excursion_open: "May exceed its limit",
+  evse_unsupported: "Cannot be controlled",
+  evse_disobedient: "Ignores its limit",
+  profile_refused: "Limits refused",
+  profile_unanswered: "Limit unanswered",
+  partner_stale: "Partner not read back",
+  vehicle_short: "Will be short",
+  limit_unknown: "No limit known",
+  meter_stale: "Site meter silent",
+};
+export const alertTitle = (kind) => t(ALERTS[kind] ?? kind.replaceAll("_", " "));
+
+const KINDS = {
+  import_limit: "import limit",
+  export_limit: "export limit",
+  import_fallback: "import fallback",
+  export_fallback: "export fallback",
+  import_price: "import price",
+  export_price: "export price",
+  demand_price: "demand price",
+  carbon: "carbon intensity",
+  base_load: "base load",
+  pv: "local generation",
+  power_target: "power target",
+  min_energy: "minimum energy",
+  shed_level: "shed level",
+  alert: "message",
+};
+export const signalKind = (kind) => t(KINDS[kind] ?? kind);
+
+const NOTES = {
+  site_configured: "Site described",
+  site_removed: "Site removed",
+  mode_set: "Mode set",
+  session_pending: "Session announced",
+  session_active: "Car is charging",
+  session_ended: "Car left",
+  needs_stated: "Driver stated needs",
+  departure_set: "Departure filed",
+  departure_removed: "Departure withdrawn",
+  signal_set: "Signal came in",
+  signal_withdrawn: "Signal withdrawn",
+  override_set: "Override",
+  override_released: "Override lifted",
+  partner_seen: "Partner",
+  plan_stored: "New plan",
+  profile_sent: "Limit sent",
+  profile_cleared: "Limit taken back",
+  profile_applied: "Limit applied",
+  profile_refused: "Limit refused",
+  profile_not_sent: "Limit not sent",
+  profile_unanswered: "Limit unanswered",
+  excursion_opened: "Above the limit",
+  excursion_closed: "Within the limit again",
+  restarted: "Service started",
+};
+export const noteTitle = (kind) => t(NOTES[kind] ?? kind);
+export const noteKinds = Object.keys(NOTES);

@@ -1,0 +1,191 @@
+//! The bodies that the API takes. What a schema cannot say (an EVSE must name a circuit of the site)
+//! is checked by the service, with a pointer to the fault.
+
+use serde_json::{Value, json};
+
+/// A parameter of the query.
+pub(super) fn parameter(kind: &str) -> Value {
+    match kind {
+        "flag" => json!({ "type": "boolean" }),
+        "time" => json!({ "type": "string", "format": "date-time" }),
+        "baseline" => json!({ "enum": ["unmanaged"] }),
+        _ => json!({ "type": "string" }),
+    }
+}
+
+fn closed(required: &[&str], properties: &Value) -> Value {
+    json!({
+        "type": "object", "additionalProperties": false,
+        "required": required, "properties": properties,
+    })
+}
+
+fn id() -> Value {
+    json!({ "type": "string", "minLength": 1, "maxLength": 128, "pattern": "^[^\\s/]+$" })
+}
+
+fn time() -> Value {
+    json!({ "type": "string", "format": "date-time" })
+}
+
+fn kilowatts() -> Value {
+    json!({ "type": ["number", "null"], "minimum": 0, "maximum": 1_000_000 })
+}
+
+pub(super) fn all() -> Value {
+    json!({
+        "Problem": problem(),
+        "Site": site(),
+        "Mode": closed(&["mode"], &json!({
+            "mode": { "enum": ["observe", "shadow", "canary", "live"] },
+            "evses": { "type": "array", "items": id(), "description": "For canary: who is sent to." },
+        })),
+        "Signal": signal(),
+        "Departure": departure(false),
+        "Departures": { "type": "array", "maxItems": 10_000, "items": departure(true) },
+        "Meter": closed(&["at", "power_kw"], &json!({
+            "at": time(),
+            "power_kw": { "type": "number", "description": "Net at the grid connection; export is negative." },
+            "phases_a": { "type": "array", "items": { "type": "number" }, "minItems": 3, "maxItems": 3 },
+        })),
+        "Override": closed(&["action"], &json!({
+            "action": { "enum": ["charge_now", "pause", "release"] },
+            "until": { "type": ["string", "null"], "format": "date-time", "description": "A week ahead at most; not for release." },
+        })),
+        "Partner": closed(&["name", "versions_url", "token_a"], &json!({
+            "name": id(),
+            "versions_url": { "type": "string", "format": "uri", "maxLength": 255 },
+            "token_a": { "type": "string", "minLength": 1, "maxLength": 64 },
+        })),
+        "Invitation": closed(&["name"], &json!({ "name": id() })),
+        "Login": { "oneOf": [
+            closed(&["code"], &json!({ "code": { "type": "string", "minLength": 1 } })),
+            closed(&["token"], &json!({ "token": { "type": "string", "minLength": 1 } })),
+            closed(&["user", "password"], &json!({
+                "user": { "type": "string", "minLength": 1 },
+                "password": { "type": "string", "minLength": 1 },
+            })),
+        ] },
+        "Token": closed(&["name", "scopes"], &json!({
+            "name": { "type": "string", "minLength": 1, "maxLength": 60 },
+            "scopes": { "type": "array", "minItems": 1, "maxItems": 4,
+                "items": { "enum": ["read", "signals:write", "operate", "admin"] } },
+            "sites": { "type": ["array", "null"], "minItems": 1, "items": id(), "description": "Absent: all sites." },
+            "expires_at": { "type": ["string", "null"], "format": "date-time", "description": "Absent: in 90 days." },
+        })),
+        "User": closed(&["role"], &json!({
+            "role": { "enum": ["viewer", "operator", "admin"] },
+            "password": { "type": ["string", "null"], "minLength": 12, "maxLength": 200 },
+        })),
+    })
+}
+
+fn problem() -> Value {
+    json!({
+        "type": "object",
+        "required": ["type", "title", "status"],
+        "properties": {
+            "type": { "type": "string" },
+            "title": { "type": "string" },
+            "status": { "type": "integer" },
+            "detail": { "type": "string" },
+            "errors": { "type": "array", "items": {
+                "type": "object",
+                "properties": { "pointer": { "type": "string" }, "detail": { "type": "string" } },
+            } },
+        },
+    })
+}
+
+fn site() -> Value {
+    let circuit = closed(
+        &["id"],
+        &json!({
+            "id": id(), "parent": { "type": ["string", "null"] },
+            "import_limit_kw": kilowatts(), "failsafe_limit_kw": kilowatts(),
+            "phase_limit_a": { "type": ["number", "null"], "minimum": 0 },
+            "limit_source": { "type": ["object", "null"] },
+        }),
+    );
+    let ocpi = closed(
+        &["partner", "location_id", "evse_uid"],
+        &json!({
+            "partner": id(),
+            "location_id": { "type": "string", "minLength": 1, "maxLength": 36 },
+            "evse_uid": { "type": "string", "minLength": 1, "maxLength": 36 },
+        }),
+    );
+    let ocpp = closed(
+        &["station", "evse"],
+        &json!({ "station": id(), "evse": { "type": "integer", "minimum": 1, "maximum": 1_000 } }),
+    );
+    let evse = closed(
+        &["id", "max_kw", "source"],
+        &json!({
+            "id": id(), "circuit": { "type": ["string", "null"] },
+            "max_kw": { "type": "number", "exclusiveMinimum": 0 },
+            "min_kw": { "type": ["number", "null"], "exclusiveMinimum": 0 },
+            "phases": { "type": ["array", "null"], "items": { "enum": ["L1", "L2", "L3"] }, "maxItems": 3, "uniqueItems": true },
+            "current_type": { "enum": ["ac", "dc", null] },
+            "voltage_v": { "type": ["number", "null"], "minimum": 50, "maximum": 1_000 },
+            "fallback_kw": kilowatts(),
+            "source": { "oneOf": [
+                closed(&["ocpi"], &json!({ "ocpi": ocpi })),
+                closed(&["ocpp"], &json!({ "ocpp": ocpp })),
+            ] },
+        }),
+    );
+    closed(
+        &["circuits"],
+        &json!({
+            "name": { "type": ["string", "null"] },
+            "time_zone": { "type": ["string", "null"], "description": "IANA name, such as Europe/Berlin." },
+            "currency": { "type": ["string", "null"], "pattern": "^[A-Z]{3}$" },
+            "circuits": { "type": "array", "minItems": 1, "items": circuit },
+            "evses": { "type": ["array", "null"], "items": evse },
+            "arrival_reserve": { "type": ["string", "null"], "pattern": "^(all|none|largest:[0-9]+)$" },
+            "price": { "oneOf": [{ "type": "null" }, closed(&["flat_per_kwh"], &json!({ "flat_per_kwh": { "type": "number" } }))] },
+            "status": { "description": "Of an answer; not read." },
+        }),
+    )
+}
+
+fn signal() -> Value {
+    let kinds = super::super::signal_unit_kinds();
+    let slot = closed(
+        &["start", "end", "value"],
+        &json!({ "start": time(), "end": time(), "value": { "type": "number" } }),
+    );
+    closed(
+        &["kind", "unit"],
+        &json!({
+            "kind": { "enum": kinds },
+            "unit": { "type": "string" },
+            "circuit": { "type": ["string", "null"] },
+            "slots": { "type": ["array", "null"], "minItems": 1, "maxItems": 10_000, "items": slot },
+            "start": { "type": ["string", "null"], "format": "date-time" },
+            "resolution": { "type": ["string", "null"], "description": "Of values: an ISO 8601 duration, such as PT15M." },
+            "values": { "type": ["array", "null"], "items": { "type": "number" } },
+            "revision": { "type": ["integer", "null"], "minimum": 0 },
+            "priority": { "type": ["integer", "null"], "minimum": 0, "maximum": 1_000 },
+            "hard": { "type": ["boolean", "null"] },
+            "issued_at": { "type": ["string", "null"], "format": "date-time" },
+            "valid_until": { "type": ["string", "null"], "format": "date-time" },
+        }),
+    )
+}
+
+fn departure(with_key: bool) -> Value {
+    let mut properties = json!({
+        "departure": { "type": ["string", "null"], "format": "date-time" },
+        "energy_kwh": { "type": ["number", "null"], "minimum": 0, "maximum": 10_000 },
+        "soc_target_percent": { "type": ["number", "null"], "minimum": 0, "maximum": 100 },
+        "soc_percent": { "type": ["number", "null"], "minimum": 0, "maximum": 100 },
+        "capacity_kwh": { "type": ["number", "null"], "minimum": 1, "maximum": 10_000 },
+    });
+    if with_key {
+        properties["key"] = json!({ "type": "string", "minLength": 1, "maxLength": 128 });
+        return closed(&["key"], &properties);
+    }
+    closed(&[], &properties)
+}
