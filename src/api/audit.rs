@@ -130,12 +130,8 @@ pub(super) async fn note_writes(
     if only_reads || !answer.status().is_success() || is_noise(request) {
         return Ok(answer);
     }
-    let extensions = request.extensions();
-    let (actor, remark) = (
-        extensions.get::<Actor>().cloned(),
-        extensions.get::<Remark>().cloned(),
-    );
-    drop(extensions);
+    let actor = request.extensions().get::<Actor>().cloned();
+    let remark = request.extensions().get::<Remark>().cloned();
     if let (Some(api), Some(Actor(actor))) = (request.app_data::<Data<ApiState>>(), actor) {
         let entry = Entry {
             number: 0,

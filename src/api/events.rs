@@ -115,7 +115,7 @@ impl Watcher {
 
     fn news(&mut self) -> Option<String> {
         let state = state(&self.api, &self.key)?;
-        let mut text = String::new();
+        let mut messages = Vec::new();
         let (notes, newest, missed) = self.api.chronicle.read(&self.key, |site| {
             let newest = site.notes.last();
             let missed = self.last_note > newest
@@ -130,17 +130,17 @@ impl Watcher {
         });
         self.last_note = newest;
         if missed {
-            text.push_str(&format!("id: {newest}\nevent: resync\ndata: {{}}\n\n"));
+            messages.push(format!("id: {newest}\nevent: resync\ndata: {{}}\n\n"));
         }
         for note in notes {
             let data = serde_json::to_string(&note).ok()?;
-            text.push_str(&format!(
+            messages.push(format!(
                 "id: {}\nevent: note\ndata: {data}\n\n",
                 note.number
             ));
         }
-        text.push_str(&format!("event: state\ndata: {state}\n\n"));
-        Some(text)
+        messages.push(format!("event: state\ndata: {state}\n\n"));
+        Some(messages.concat())
     }
 }
 

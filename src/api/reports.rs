@@ -101,8 +101,8 @@ impl Side {
                 continue;
             };
             let energy = Power::from_watts(*watts).over(MINUTE);
-            side.energy = side.energy + energy;
-            side.cost = side.cost + energy.cost_at(Price::from_micros(price));
+            side.energy += energy;
+            side.cost += energy.cost_at(Price::from_micros(price));
         }
         side
     }

@@ -10,8 +10,8 @@ use actix_web::{Error, HttpRequest, Resource};
 
 use super::problem::Problem;
 use super::{
-    alerts, audit, bound, dashboard, departures, events, frame, health, history, import, keys, mode,
-    overrides, partners, plan, reports, sessions, signals, site_meter, sites,
+    alerts, audit, bound, dashboard, departures, events, frame, health, history, import, keys,
+    mode, openapi, overrides, partners, plan, reports, sessions, signals, site_meter, sites,
 };
 
 /// Mounts the API, health, metrics and the start page. The application data must hold
@@ -30,6 +30,8 @@ pub fn configure(server: &mut ServiceConfig) {
                 .route(web::get().to(health::ready))
                 .route(web::head().to(health::ready)),
         )
+        .service(resource("/api/openapi.json", "GET").route(web::get().to(openapi::serve)))
+        .service(resource("/api/docs", "GET").route(web::get().to(dashboard::docs)))
         .service(resource("/metrics", "GET").route(web::get().to(health::metrics)))
         .service(
             web::scope("/api/v1")

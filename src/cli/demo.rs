@@ -6,6 +6,7 @@ use clap::Args;
 use super::exit::Exit;
 use super::output;
 use crate::config::LogConfig;
+use crate::domain::ports::Clock as _;
 use crate::service::telemetry;
 use crate::sim::demo::{Demo, DemoError, DemoOptions, OwnService};
 
@@ -41,6 +42,8 @@ fn speed(text: &str) -> Result<f64, String> {
 
 /// Virtual seconds per real second while people watch.
 const WATCHING_SPEED: f64 = 60.0;
+/// Hours of the morning that are skipped for them: by seven most cars have come.
+const WATCHING_RUSH_H: u32 = 2;
 
 impl DemoArgs {
     /// Plays the day.
@@ -55,6 +58,11 @@ impl DemoArgs {
             speed: self
                 .speed
                 .unwrap_or(if self.exit { 0.0 } else { WATCHING_SPEED }),
+            rush_h: if self.exit || self.speed.is_some() {
+                0
+            } else {
+                WATCHING_RUSH_H
+            },
             ..DemoOptions::default()
         };
         match super::runtime() {
@@ -115,8 +123,18 @@ impl DemoArgs {
                 "the service stays up until you press Ctrl-C: {}",
                 service.running().sign_in_link()
             ));
-            // Whatever ends the wait ends the demo.
-            let _ = tokio::signal::ctrl_c().await;
+            let clock = demo.clock();
+            let mut second = tokio::time::interval(std::time::Duration::from_secs(1));
+            let mut interrupt = std::pin::pin!(tokio::signal::ctrl_c());
+            // Time goes on at its usual pace. Whatever ends the wait ends the demo.
+            loop {
+                tokio::select! {
+                    _ = &mut interrupt => break,
+                    _ = second.tick() => {
+                        clock.advance_to(clock.now() + chrono::TimeDelta::seconds(1));
+                    }
+                }
+            }
         }
         service.stop().await;
         exit

@@ -5,9 +5,11 @@
 pub mod backtest;
 mod batch;
 pub mod check;
+pub mod completions;
 pub mod demo;
 pub mod exit;
 pub mod health;
+pub mod openapi;
 mod output;
 pub mod partner;
 pub mod plan;
@@ -52,6 +54,10 @@ enum Command {
     Partner(partner::PartnerArgs),
     /// The sites: list, show, set, mode, import from a partner's locations
     Site(site::SiteArgs),
+    /// Print the description of the REST API for machines
+    Openapi(openapi::OpenApiArgs),
+    /// Print a script that lets a shell complete our commands
+    Completions(completions::CompletionsArgs),
     /// Say what this binary is
     Version(version::VersionArgs),
 }
@@ -68,6 +74,8 @@ pub fn run() -> Exit {
             Command::Health(args) => args.run(),
             Command::Partner(args) => args.run(),
             Command::Site(args) => args.run(),
+            Command::Openapi(args) => args.run(),
+            Command::Completions(args) => args.run(),
             Command::Version(args) => args.run(),
         },
         // Help and version come this way too, for standard output.

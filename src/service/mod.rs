@@ -16,4 +16,5 @@ pub mod vault;
 #[cfg(test)]
 mod tests;
 
+pub use crate::api::openapi::document as openapi;
 pub use run::{Base, Running, StartError, start};

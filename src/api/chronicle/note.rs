@@ -1,13 +1,14 @@
 //! Events worth a line, in the order in which they happened.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::domain::command::{Action, Answer, Command};
 use crate::domain::event::{Event, EventKind};
-use crate::domain::id::{CommandId, EvseId};
+use crate::domain::id::{CircuitId, CommandId, EvseId, SessionId};
+use crate::domain::quantity::Energy;
 use crate::domain::session::SessionStatus;
 use crate::domain::time::Time;
 use crate::state::SiteState;
@@ -36,9 +37,9 @@ pub(in crate::api) struct Notes {
     all: VecDeque<Note>,
     last: u64,
     /// Which session was seen at an EVSE in which state, so that each change is noted once.
-    seen: std::collections::BTreeMap<EvseId, (crate::domain::id::SessionId, SessionStatus)>,
+    seen: BTreeMap<EvseId, (SessionId, SessionStatus)>,
     commands: VecDeque<(CommandId, EvseId)>,
-    open_excursions: Vec<(crate::domain::id::CircuitId, Time)>,
+    open_excursions: Vec<(CircuitId, Time)>,
 }
 
 impl Notes {
@@ -99,12 +100,12 @@ impl Notes {
             }
             EventKind::NeedsStated { session, needs } => {
                 let evse = state.running_session(session).map(|(evse, _)| evse.clone());
-                let energy = needs.energy.map(|energy| energy.kilowatt_hours());
+                let energy = needs.energy.map(Energy::kilowatt_hours);
                 let detail = json!({"departure": needs.departure, "energy_kwh": energy});
                 self.push(at, "needs_stated", evse, detail);
             }
             EventKind::DepartureSet { departure } => {
-                let energy = departure.energy.map(|energy| energy.kilowatt_hours());
+                let energy = departure.energy.map(Energy::kilowatt_hours);
                 let detail = json!({
                     "key": departure.key, "departure": departure.departure, "energy_kwh": energy,
                 });

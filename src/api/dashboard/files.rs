@@ -24,6 +24,7 @@ macro_rules! embedded {
 
 static EMBEDDED: &[(&str, &[u8])] = &embedded![
     "index.html",
+    "docs.html",
     "style.css",
     "icon.svg",
     "vendor/NOTICE",
@@ -35,6 +36,7 @@ static EMBEDDED: &[(&str, &[u8])] = &embedded![
     "vendor/uplot.js",
     "vendor/uplot.css",
     "app/main.js",
+    "app/docs.js",
     "app/lib.js",
     "app/api.js",
     "app/store.js",

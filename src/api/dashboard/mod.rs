@@ -26,6 +26,12 @@ pub(super) async fn start(request: HttpRequest) -> Answer {
     Ok(send(&request, index))
 }
 
+/// The API's documentation for people.
+pub(super) async fn docs(request: HttpRequest) -> Answer {
+    let page = files::find("docs.html").ok_or_else(|| Problem::unknown("the documentation"))?;
+    Ok(send(&request, page))
+}
+
 pub(super) async fn asset(request: HttpRequest, path: Path<String>) -> Answer {
     let file = files::find(&path).ok_or_else(|| Problem::unknown(request.path()))?;
     Ok(send(&request, file))
@@ -102,6 +108,22 @@ mod tests {
                 let is_served = files::find(&name).is_some();
                 let for_people = name.ends_with(".sh");
                 assert!(is_served || for_people, "{name} is not served");
+            }
+        }
+    }
+
+    #[test]
+    fn every_text_of_the_pages_is_there_in_german() {
+        let german = files::find("app/de.js").expect("the words").bytes;
+        let german = String::from_utf8_lossy(german);
+        let pages = files::all().iter().filter(|f| f.path.starts_with("app/"));
+        for file in pages.filter(|f| f.path != "app/de.js") {
+            let code = String::from_utf8_lossy(file.bytes);
+            let named = code.split("${t(\"").chain(code.split(" t(\"")).skip(1);
+            for text in named.filter_map(|rest| rest.split('"').next()) {
+                let is_text = !text.contains('\n');
+                let entry = format!("  \"{text}\": ");
+                assert!(!is_text || german.contains(&entry), "{}: {text}", file.path);
             }
         }
     }

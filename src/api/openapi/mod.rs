@@ -1,4 +1,4 @@
-//! The API described for machines: OpenAPI 3.1, made from one table. Tests hold it against the
+//! The API described for machines (`OpenAPI` 3.1), made from one table. Tests hold it against the
 //! routes and against `docs/openapi.json`.
 
 mod operations;
@@ -86,7 +86,7 @@ fn content(kind: &str, schema: &str) -> Value {
 fn operation_id(operation: &Operation) -> String {
     let mut id = operation.method.to_owned();
     for part in operation.path.trim_start_matches("/api/v1").split('/') {
-        let word: String = part.chars().filter(|c| c.is_ascii_alphanumeric()).collect();
+        let word: String = part.chars().filter(char::is_ascii_alphanumeric).collect();
         let mut letters = word.chars();
         id.extend(letters.next().map(|first| first.to_ascii_uppercase()));
         id.extend(letters);
@@ -100,8 +100,7 @@ fn tag(path: &str) -> &str {
         .trim_matches('/')
         .split('/');
     match (parts.next(), parts.nth(1)) {
-        (Some("sites"), Some(part)) => part,
-        (Some(part), _) => part,
+        (Some("sites"), Some(part)) | (Some(part), _) => part,
         (None, _) => "other",
     }
 }

@@ -66,7 +66,7 @@ impl Operation {
         Self { statuses, ..self }
     }
 
-    const fn as_type(self, answer: &'static str) -> Self {
+    const fn in_type(self, answer: &'static str) -> Self {
         Self { answer, ..self }
     }
 }
@@ -74,95 +74,279 @@ impl Operation {
 const DRY_RUN: &[(&str, &str)] = &[("dry_run", "flag")];
 
 pub(super) static OPERATIONS: &[Operation] = &[
-    get("/", "", "The dashboard").as_type("text/html"),
+    get("/", "", "The dashboard").in_type("text/html"),
     get("/api/openapi.json", "", "This document"),
-    get("/api/docs", "", "This document for people").as_type("text/html"),
+    get("/api/docs", "", "This document for people").in_type("text/html"),
     get("/health/live", "", "The process runs and answers"),
-    get("/health/ready", "", "Every part does its work; 503 if one does not")
-        .giving(&["200", "503"]),
+    get(
+        "/health/ready",
+        "",
+        "Every part does its work; 503 if one does not",
+    )
+    .giving(&["200", "503"]),
     get("/metrics", "", "What Prometheus reads")
-        .as_type("application/openmetrics-text; version=1.0.0; charset=utf-8"),
+        .in_type("application/openmetrics-text; version=1.0.0; charset=utf-8"),
     get("/api/v1/sites", "read", "All sites the token reaches"),
     get("/api/v1/sites/{site}", "read", "One site with its status"),
-    write("put", "/api/v1/sites/{site}", "admin", "Sets a site up or replaces its description")
-        .taking("Site")
-        .giving(&["200", "201"]),
-    delete("/api/v1/sites/{site}", "admin", "Forgets a site that is neither live nor canary"),
-    get("/api/v1/sites/{site}/mode", "read", "What evenload may do at the site"),
-    write("put", "/api/v1/sites/{site}/mode", "operate", "Chooses what evenload may do")
-        .taking("Mode"),
-    get("/api/v1/sites/{site}/sessions", "read", "Running sessions, their needs and how they stand"),
-    get("/api/v1/sites/{site}/plan", "read", "Planned, sent, confirmed and measured, with reasons")
-        .asking(&[("evse", "text"), ("compact", "flag")]),
-    get("/api/v1/sites/{site}/frame", "read", "Limit and price per slot, and who decided them"),
-    get("/api/v1/sites/{site}/history", "read", "Powers per minute, two days back at most")
-        .asking(&[("from", "time"), ("to", "time")]),
-    get("/api/v1/sites/{site}/journal", "read", "What happened lately, newest first")
-        .asking(&[("kind", "text"), ("evse", "text")]),
-    get("/api/v1/sites/{site}/bound", "read", "What every EVSE may draw at an instant")
-        .asking(&[("at", "time")]),
-    get("/api/v1/sites/{site}/alerts", "read", "What needs somebody, the gravest first"),
-    get("/api/v1/sites/{site}/signals", "read", "Signals of the site").asking(&[
+    write(
+        "put",
+        "/api/v1/sites/{site}",
+        "admin",
+        "Sets a site up or replaces its description",
+    )
+    .taking("Site")
+    .giving(&["200", "201"]),
+    delete(
+        "/api/v1/sites/{site}",
+        "admin",
+        "Forgets a site that is neither live nor canary",
+    ),
+    get(
+        "/api/v1/sites/{site}/mode",
+        "read",
+        "What evenload may do at the site",
+    ),
+    write(
+        "put",
+        "/api/v1/sites/{site}/mode",
+        "operate",
+        "Chooses what evenload may do",
+    )
+    .taking("Mode"),
+    write(
+        "post",
+        "/api/v1/sites/{site}/import",
+        "admin",
+        "Takes over EVSEs of a partner's locations",
+    )
+    .taking("Import")
+    .giving(&["200", "201"]),
+    get(
+        "/api/v1/sites/{site}/sessions",
+        "read",
+        "Running sessions, their needs and how they stand",
+    ),
+    get(
+        "/api/v1/sites/{site}/plan",
+        "read",
+        "Planned, sent, confirmed and measured, with reasons",
+    )
+    .asking(&[("evse", "text"), ("compact", "flag")]),
+    get(
+        "/api/v1/sites/{site}/frame",
+        "read",
+        "Limit and price per slot, and who decided them",
+    ),
+    get(
+        "/api/v1/sites/{site}/history",
+        "read",
+        "Powers per minute, two days back at most",
+    )
+    .asking(&[("from", "time"), ("to", "time")]),
+    get(
+        "/api/v1/sites/{site}/journal",
+        "read",
+        "What happened lately, newest first",
+    )
+    .asking(&[("kind", "text"), ("evse", "text")]),
+    get(
+        "/api/v1/sites/{site}/bound",
+        "read",
+        "What every EVSE may draw at an instant",
+    )
+    .asking(&[("at", "time")]),
+    get(
+        "/api/v1/sites/{site}/alerts",
+        "read",
+        "What needs somebody, the gravest first",
+    ),
+    get(
+        "/api/v1/sites/{site}/signals",
+        "read",
+        "Signals of the site",
+    )
+    .asking(&[
         ("kind", "text"),
         ("state", "text"),
         ("from", "time"),
         ("to", "time"),
     ]),
-    get("/api/v1/sites/{site}/signals/{key}", "read", "One signal with all its slots"),
-    write("put", "/api/v1/sites/{site}/signals/{key}", "signals:write", "Sends a signal whole")
-        .asking(DRY_RUN)
-        .taking("Signal")
-        .giving(&["200", "201"]),
-    write("patch", "/api/v1/sites/{site}/signals/{key}", "signals:write", "Replaces the slots from the first one given on")
-        .asking(DRY_RUN)
-        .taking("Signal"),
-    delete("/api/v1/sites/{site}/signals/{key}", "signals:write", "Withdraws a signal"),
-    get("/api/v1/sites/{site}/departures", "read", "Departures filed; personal keys as hashes"),
+    get(
+        "/api/v1/sites/{site}/signals/{key}",
+        "read",
+        "One signal with all its slots",
+    ),
+    write(
+        "put",
+        "/api/v1/sites/{site}/signals/{key}",
+        "signals:write",
+        "Sends a signal whole",
+    )
+    .asking(DRY_RUN)
+    .taking("Signal")
+    .giving(&["200", "201"]),
+    write(
+        "patch",
+        "/api/v1/sites/{site}/signals/{key}",
+        "signals:write",
+        "Replaces the slots from the first one given on",
+    )
+    .asking(DRY_RUN)
+    .taking("Signal"),
+    delete(
+        "/api/v1/sites/{site}/signals/{key}",
+        "signals:write",
+        "Withdraws a signal",
+    ),
+    get(
+        "/api/v1/sites/{site}/departures",
+        "read",
+        "Departures filed; personal keys as hashes",
+    ),
     Operation {
         body: Some(("Departures", &[JSON, "text/csv"])),
-        ..write("put", "/api/v1/sites/{site}/departures", "operate", "Files the whole table; what is not in it is withdrawn, unless keep_others")
-            .asking(&[("keep_others", "flag")])
+        ..write(
+            "put",
+            "/api/v1/sites/{site}/departures",
+            "operate",
+            "Files the whole table; what is not in it is withdrawn, unless keep_others",
+        )
+        .asking(&[("keep_others", "flag")])
     },
-    get("/api/v1/sites/{site}/departures/{key}", "read", "One departure"),
-    write("put", "/api/v1/sites/{site}/departures/{key}", "operate", "Files one departure")
-        .taking("Departure")
-        .giving(&["200", "201"]),
-    delete("/api/v1/sites/{site}/departures/{key}", "operate", "Withdraws a departure"),
-    write("post", "/api/v1/sites/{site}/meter", "signals:write", "A reading at the grid connection, EVs included")
-        .taking("Meter"),
-    write("post", "/api/v1/sites/{site}/evses/{evse}/override", "operate", "Charge now, pause, release; the answer says what it costs and whom it delays")
-        .asking(DRY_RUN)
-        .taking("Override"),
-    get("/api/v1/partners", "read", "The platforms we speak OCPI with"),
-    write("post", "/api/v1/partners", "admin", "Registers with a partner; the answer is the check list")
-        .taking("Partner")
-        .giving(&["201"]),
-    write("post", "/api/v1/partners/invite", "admin", "Makes a token with which a partner registers with us")
-        .taking("Invitation")
-        .giving(&["201"]),
+    get(
+        "/api/v1/sites/{site}/departures/{key}",
+        "read",
+        "One departure",
+    ),
+    write(
+        "put",
+        "/api/v1/sites/{site}/departures/{key}",
+        "operate",
+        "Files one departure",
+    )
+    .taking("Departure")
+    .giving(&["200", "201"]),
+    delete(
+        "/api/v1/sites/{site}/departures/{key}",
+        "operate",
+        "Withdraws a departure",
+    ),
+    write(
+        "post",
+        "/api/v1/sites/{site}/meter",
+        "signals:write",
+        "A reading at the grid connection, EVs included",
+    )
+    .taking("Meter"),
+    write(
+        "post",
+        "/api/v1/sites/{site}/evses/{evse}/override",
+        "operate",
+        "Charge now, pause, release; the answer says what it costs and whom it delays",
+    )
+    .asking(DRY_RUN)
+    .taking("Override"),
+    get(
+        "/api/v1/partners",
+        "read",
+        "The platforms we speak OCPI with",
+    ),
+    write(
+        "post",
+        "/api/v1/partners",
+        "admin",
+        "Registers with a partner; the answer is the check list",
+    )
+    .taking("Partner")
+    .giving(&["201"]),
+    write(
+        "post",
+        "/api/v1/partners/invite",
+        "admin",
+        "Makes a token with which a partner registers with us",
+    )
+    .taking("Invitation")
+    .giving(&["201"]),
     get("/api/v1/partners/{name}", "read", "One partner"),
-    delete("/api/v1/partners/{name}", "admin", "Ends the relation and forgets it"),
-    get("/api/v1/partners/{name}/exchanges", "operate", "The last exchanges, secrets masked"),
-    write("post", "/api/v1/partners/{name}/test", "operate", "Tries everything that is needed of a partner"),
-    write("post", "/api/v1/partners/{name}/rotate", "admin", "Exchanges the tokens"),
+    delete(
+        "/api/v1/partners/{name}",
+        "admin",
+        "Ends the relation and forgets it",
+    ),
+    write(
+        "patch",
+        "/api/v1/partners/{name}",
+        "admin",
+        "Whether its immediate ACCEPTED counts as applied",
+    )
+    .taking("Trust"),
+    get(
+        "/api/v1/partners/{name}/evses",
+        "read",
+        "The EVSEs that its locations offer",
+    ),
+    get(
+        "/api/v1/partners/{name}/exchanges",
+        "operate",
+        "The last exchanges, secrets masked",
+    ),
+    write(
+        "post",
+        "/api/v1/partners/{name}/test",
+        "operate",
+        "Tries everything that is needed of a partner",
+    ),
+    write(
+        "post",
+        "/api/v1/partners/{name}/rotate",
+        "admin",
+        "Exchanges the tokens",
+    ),
     get("/api/v1/login", "", "Who this browser is"),
     write("post", "/api/v1/login", "", "Signs a browser in").taking("Login"),
     delete("/api/v1/login", "", "Signs a browser out"),
     get("/api/v1/tokens", "admin", "Tokens for programs"),
-    write("post", "/api/v1/tokens", "admin", "Makes a token; it is shown this once")
-        .taking("Token")
-        .giving(&["201"]),
+    write(
+        "post",
+        "/api/v1/tokens",
+        "admin",
+        "Makes a token; it is shown this once",
+    )
+    .taking("Token")
+    .giving(&["201"]),
     delete("/api/v1/tokens/{id}", "admin", "Revokes a token"),
-    get("/api/v1/users", "admin", "People who sign in with a password"),
-    write("put", "/api/v1/users/{name}", "admin", "Adds a person, changes the role or the password")
-        .taking("User")
-        .giving(&["200", "201"]),
-    delete("/api/v1/users/{name}", "admin", "Removes a person and ends the sessions"),
+    get(
+        "/api/v1/users",
+        "admin",
+        "People who sign in with a password",
+    ),
+    write(
+        "put",
+        "/api/v1/users/{name}",
+        "admin",
+        "Adds a person, changes the role or the password",
+    )
+    .taking("User")
+    .giving(&["200", "201"]),
+    delete(
+        "/api/v1/users/{name}",
+        "admin",
+        "Removes a person and ends the sessions",
+    ),
     get("/api/v1/audit", "operate", "Who changed what, newest first").asking(&[("site", "text")]),
-    get("/api/v1/events", "read", "Server-sent events of one site: note, state, resync")
-        .asking(&[("site!", "text")])
-        .as_type("text/event-stream"),
-    get("/api/v1/reports/savings", "read", "Cost and peak against a named baseline").asking(&[
+    get(
+        "/api/v1/events",
+        "read",
+        "Server-sent events of one site: note, state, resync",
+    )
+    .asking(&[("site!", "text")])
+    .in_type("text/event-stream"),
+    get(
+        "/api/v1/reports/savings",
+        "read",
+        "Cost and peak against a named baseline",
+    )
+    .asking(&[
         ("site!", "text"),
         ("from", "time"),
         ("to", "time"),

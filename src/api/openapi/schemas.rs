@@ -3,6 +3,8 @@
 
 use serde_json::{Value, json};
 
+use crate::domain::signal_unit::KINDS;
+
 /// A parameter of the query.
 pub(super) fn parameter(kind: &str) -> Value {
     match kind {
@@ -58,6 +60,13 @@ pub(super) fn all() -> Value {
             "token_a": { "type": "string", "minLength": 1, "maxLength": 64 },
         })),
         "Invitation": closed(&["name"], &json!({ "name": id() })),
+        "Trust": closed(&["trust_sync_accept"], &json!({ "trust_sync_accept": { "type": "boolean" } })),
+        "Import": closed(&["partner"], &json!({
+            "partner": id(),
+            "location_id": { "type": ["string", "null"], "minLength": 1, "maxLength": 36 },
+            "import_limit_kw": kilowatts(),
+            "dry_run": { "type": ["boolean", "null"] },
+        })),
         "Login": { "oneOf": [
             closed(&["code"], &json!({ "code": { "type": "string", "minLength": 1 } })),
             closed(&["token"], &json!({ "token": { "type": "string", "minLength": 1 } })),
@@ -151,7 +160,7 @@ fn site() -> Value {
 }
 
 fn signal() -> Value {
-    let kinds = super::super::signal_unit_kinds();
+    let kinds: Vec<_> = KINDS.iter().map(|(word, _)| *word).collect();
     let slot = closed(
         &["start", "end", "value"],
         &json!({ "start": time(), "end": time(), "value": { "type": "number" } }),

@@ -498,6 +498,26 @@ impl Client {
         self.state.keys.one_time_code(self.clock.now())
     }
 
+    /// Watches a stream of events until its first message.
+    pub(in crate::api) async fn first_news(&self, path: &str, seen: Option<&str>) -> String {
+        let app = App::new().app_data(self.state.clone()).configure(configure);
+        let service = test::init_service(app).await;
+        let mut request = test::TestRequest::with_uri(path);
+        if let Some(token) = &self.token {
+            request = request.insert_header(("Authorization", format!("Bearer {token}")));
+        }
+        if let Some(seen) = seen {
+            request = request.insert_header(("Last-Event-ID", seen));
+        }
+        let answer = test::call_service(&service, request.to_request()).await;
+        let mut body = std::pin::pin!(answer.into_body());
+        let first = std::future::poll_fn(|context| {
+            actix_web::body::MessageBody::poll_next(body.as_mut(), context)
+        });
+        let bytes = first.await.expect("a message").expect("readable");
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
     pub(in crate::api) async fn send(
         &self,
         method: Method,

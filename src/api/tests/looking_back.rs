@@ -71,6 +71,32 @@ async fn the_journal_tells_what_happened_newest_first() {
 }
 
 #[actix_web::test]
+async fn a_watcher_gets_the_state_and_what_it_has_not_seen() {
+    let client = drawn_for_three_minutes().await;
+    let path = "/api/v1/events?site=depot";
+    let news = client.first_news(path, None).await;
+    assert!(news.contains("event: state\ndata: {"), "{news}");
+    assert!(news.contains("\"evses_kw\":3.0"), "{news}");
+    assert!(!news.contains("event: note"), "{news}");
+    let missed = client.first_news(path, Some("1")).await;
+    assert!(missed.contains("id: 2\nevent: note\n"), "{missed}");
+    assert!(missed.contains("session_active"), "{missed}");
+    assert!(!missed.contains("resync"), "{missed}");
+}
+
+#[actix_web::test]
+async fn a_watcher_that_cannot_go_on_is_told_to_read_anew() {
+    let client = drawn_for_three_minutes().await;
+    let path = "/api/v1/events?site=depot";
+    let news = client.first_news(path, Some("1000")).await;
+    assert!(news.contains("event: resync"), "{news}");
+    client.get("/api/v1/events").await.expect(400);
+    client.get("/api/v1/events?site=other").await.expect(404);
+    let stranger = client.with_token(None);
+    stranger.get(path).await.expect(401);
+}
+
+#[actix_web::test]
 async fn the_report_prices_both_sides_alike_and_says_how() {
     let client = drawn_for_three_minutes().await;
     let report = client

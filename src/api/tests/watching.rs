@@ -50,13 +50,7 @@ async fn ready_means_that_no_part_has_failed() {
 #[actix_web::test]
 async fn the_start_page_names_what_is_here() {
     let page = Client::new().with_token(None).get("/").await.expect(200);
-    for word in [
-        "evenload",
-        "/api/v1",
-        "/api/docs",
-        "/health",
-        "/metrics",
-    ] {
+    for word in ["evenload", "/api/v1", "/api/docs", "/health", "/metrics"] {
         assert!(page.text.contains(word), "{word}");
     }
 }

@@ -45,6 +45,9 @@ pub struct DemoOptions {
     pub hours: Option<u32>,
     /// Virtual seconds per real second; 0 = as fast as possible.
     pub speed: f64,
+    /// Hours at the beginning that are played as fast as possible, so that who watches sees a
+    /// depot at work at once.
+    pub rush_h: u32,
     /// The site's limit. Ours: nothing is recorded about it.
     pub limit: Power,
     /// How the drivers' needs become known. What they tell is what happens.
@@ -61,6 +64,7 @@ impl Default for DemoOptions {
             day: None,
             hours: None,
             speed: 0.0,
+            rush_h: 0,
             limit: Power::from_watts(140_000),
             preferences: PreferencesBy::SessionField,
             faults: Faults::default(),

@@ -99,6 +99,10 @@ impl Demo {
 
     /// Waits in real time if the demo is slowed down.
     async fn pace(&self, next: Time) {
+        let rush = chrono::TimeDelta::hours(i64::from(self.options.rush_h));
+        if next < self.start + rush {
+            return;
+        }
         let span = self.pacing().real_span(self.clock.now(), next);
         if !span.is_zero() {
             tokio::time::sleep(span).await;

@@ -3,6 +3,7 @@ import { html, useEffect, useRef } from "./lib.js";
 import uPlot from "../vendor/uplot.js";
 import { clock, dayClock, number } from "./time.js";
 import { language, theme, timeZone } from "./store.js";
+import { t } from "./text.js";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
@@ -39,7 +40,7 @@ export function Chart({ times, series, height = 300, label, now }) {
           : []),
       ],
       series: [
-        { value: (u, at) => (at ? dayClock(at * 1e3) : "–") },
+        { label: t("Time"), value: (u, at) => (at ? dayClock(at * 1e3) : "–") },
         ...series.map((s) => ({
           label: s.label,
           scale: s.scale ?? "kw",

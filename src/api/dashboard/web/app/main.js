@@ -66,7 +66,7 @@ function Head() {
     }
     ${sites.value.length > 0 && html`<span class=${`link ${connection.value}`} role="status">${link}</span>`}
     <button type="button" class="plain" onClick=${() => (language.value = language.value === "de" ? "en" : "de")}
-      aria-label=${language.value === "de" ? "English" : "Deutsch"}>${language.value === "de" ? "EN" : "DE"}</button>
+      lang=${language.value === "de" ? "en" : "de"}>${language.value === "de" ? "English" : "Deutsch"}</button>
     <button type="button" class="plain" onClick=${nextTheme} aria-label=${t("Colours: {theme}", { theme: t(theme.value) })}
       title=${t("Colours: {theme}", { theme: t(theme.value) })}>${{ auto: "◐", light: "☀", dark: "☾" }[theme.value]}</button>
     <button type="button" class="plain" onClick=${signOut}>${t("Sign out")}</button>

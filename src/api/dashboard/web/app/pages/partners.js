@@ -2,7 +2,7 @@
 import { html, useState } from "../lib.js";
 import { part, post, remove } from "../api.js";
 import { Card, Checks, Dialog, Empty, Field, Page, Pill, Problem, Table, Waiting, say } from "../parts.js";
-import { canOperate, isAdmin, useData } from "../store.js";
+import { canOperate, isAdmin, loadSites, site, useData } from "../store.js";
 import { clockSeconds, dateClock, number } from "../time.js";
 import { t } from "../text.js";
 
@@ -61,8 +61,54 @@ function Partner({ partner, reload }) {
     </p>
     <${Problem} error=${error} />
     ${(checks ?? partner.checks).length > 0 && html`<details open=${Boolean(checks)}><summary>${t("Check list")}</summary><${Checks} rows=${checks ?? partner.checks} /></details>`}
+    ${partner.deviations?.length > 0 && html`<${Deviations} rows=${partner.deviations} />`}
+    ${isAdmin.value && html`<${Import} name=${partner.name} />`}
     ${canOperate.value && html`<${Exchanges} name=${partner.name} />`}
   <//>`;
+}
+
+// Where the partner leaves the standard: tolerated, counted, with advice for its engineers.
+function Deviations({ rows }) {
+  const columns = [
+    { head: t("What"), header: true, cell: (d) => html`<code>${d.id}</code>` },
+    { head: t("Count"), number: true, cell: (d) => number(d.count, 0) },
+    { head: t("Where"), cell: (d) => html`<code class="break">${d.path}</code> <small>${d.section}</small>` },
+    { head: t("Detail"), cell: (d) => html`<span lang="en">${d.detail}${d.advice && html` <small class="line">${d.advice}</small>`}</span>` },
+    { head: t("Seen last"), cell: (d) => dateClock(d.last_seen_at), wide: true },
+  ];
+  return html`<details><summary>${t("Deviations from the standard")} (${rows.length})</summary>
+    <${Table} caption=${t("Deviations from the standard")} columns=${columns} rows=${rows} keyOf=${(d) => d.id} /></details>`;
+}
+
+// A site from the partner's locations: first what would be taken over, then do it.
+function Import({ name }) {
+  const [answer, setAnswer] = useState(null);
+  const [error, setError] = useState(null);
+  const send = async (event, dryRun) => {
+    event.preventDefault();
+    const form = new FormData(event.target.form ?? event.target);
+    const body = { partner: name, dry_run: dryRun };
+    if (form.get("limit")) body.import_limit_kw = Number(form.get("limit"));
+    setError(null);
+    try {
+      const given = await post(`/sites/${part(form.get("site"))}/import`, body);
+      setAnswer({ ...given, dryRun });
+      if (!dryRun) await loadSites();
+    } catch (problem) {
+      setError(problem);
+    }
+  };
+  return html`<details><summary>${t("Take over EVSEs from its locations")}</summary>
+    <form class="filters" onSubmit=${(e) => send(e, false)}>
+      <${Field} label=${t("Site")}><input name="site" required pattern="[^\\s/]+" value=${site.value} /><//>
+      <${Field} label=${t("Limit of the grid connection, kW")}><input name="limit" type="number" min="0" step="0.1" /><//>
+      <p class="actions"><button type="button" onClick=${(e) => send(e, true)}>${t("Show what would be done")}</button>
+      <button type="submit" class="main">${t("Take over")}</button></p>
+    </form>
+    <${Problem} error=${error} />
+    ${answer && html`<p role="status">${answer.dryRun ? t("Would be added: {count}.", { count: answer.added.length }) : t("Added: {count}.", { count: answer.added.length })} ${t("Left out: {count}.", { count: answer.skipped.length })}</p>
+      <pre tabindex="0">${JSON.stringify({ added: answer.added, skipped: answer.skipped }, null, 2)}</pre>`}
+  </details>`;
 }
 
 function Exchanges({ name }) {

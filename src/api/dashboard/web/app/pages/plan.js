@@ -25,7 +25,7 @@ export function Plan() {
   return html`<${Page} title=${t("Plan")} lead=${lead}>
     <div class="plan-layout">
       <${Card}><${Grid} plan=${data} chosen=${chosen} onChoose=${setChosen} /><//>
-      <${Why} plan=${data} chosen=${chosen} />
+      <div class=${`why-card ${chosen ? "chosen" : ""}`}><${Why} plan=${data} chosen=${chosen} /></div>
     </div>
   <//>`;
 }

@@ -3,7 +3,7 @@ import { html } from "../lib.js";
 import { part } from "../api.js";
 import { Card, Empty, Page, Pill, Table, Tile, Waiting, download } from "../parts.js";
 import { site, useData } from "../store.js";
-import { dateClock, dayClock, kw, kwh, number, span } from "../time.js";
+import { age, dateClock, dayClock, kw, kwh, number, span } from "../time.js";
 import { cause, t } from "../text.js";
 
 export function Reports() {
@@ -69,7 +69,7 @@ function Excursions({ rows }) {
   return html`<${Table} caption=${t("Excursions")} rows=${[...rows].reverse().slice(0, 100)} columns=${[
     { head: t("Circuit"), header: true, cell: (r) => r.circuit },
     { head: t("From"), cell: (r) => dayClock(r.opened_at) },
-    { head: t("Lasted"), number: true, cell: (r) => (r.closed_at ? span(new Date(r.closed_at) - new Date(r.opened_at)) : html`<${Pill} kind="bad">${t("open")}<//>`) },
+    { head: t("Lasted"), number: true, cell: (r) => (r.closed_at ? age((new Date(r.closed_at) - new Date(r.opened_at)) / 1e3) : html`<${Pill} kind="bad">${t("open")}<//>`) },
     { head: t("At most"), number: true, cell: (r) => kw(r.worst_kw) },
     { head: t("Cause"), cell: (r) => cause(r.cause) },
     { head: t("EVSE"), cell: (r) => r.evse ?? "–", wide: true },

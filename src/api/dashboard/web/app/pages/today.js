@@ -1,5 +1,5 @@
 // Will every vehicle leave on time, how much room is there, what needs somebody.
-import { html, useMemo } from "../lib.js";
+import { html, useMemo, useState } from "../lib.js";
 import { part, post } from "../api.js";
 import { Chart } from "../chart.js";
 import { OverrideButtons } from "../override.js";
@@ -160,7 +160,7 @@ function Alerts({ of }) {
         (a) => html`<li key=${`${a.kind} ${a.subject}`} class=${a.severity}>
           <${Pill} kind=${a.severity === "critical" ? "bad" : "warn"}>${alertTitle(a.kind)}<//>
           <div>
-            <p><strong>${a.subject}</strong> <span lang="en">${a.text}</span></p>
+            <p><strong>${a.subject}</strong> <span lang="en">${localTimes(a.text)}</span></p>
             <p class="quiet" lang="en">${a.action}</p>
           </div>
           <${Remedy} alert=${a} />
@@ -169,6 +169,9 @@ function Alerts({ of }) {
     </ul>
   <//>`;
 }
+
+// Instants in a text of the service, in the site's time.
+const localTimes = (text) => text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z/g, (at) => dayClock(at));
 
 // The action that belongs to an alert, where there is one here.
 function Remedy({ alert }) {
@@ -192,7 +195,12 @@ function Remedy({ alert }) {
   return null;
 }
 
-function Risk({ rows }) {
+// The closest to missing are what matters: the rest is one click away.
+const MOST_ROWS = 60;
+
+function Risk({ rows: all }) {
+  const [whole, setWhole] = useState(false);
+  const rows = whole ? all : all.slice(0, MOST_ROWS);
   const columns = [
     { head: t("EVSE"), header: true, cell: (r) => r.evse },
     { head: t("State"), cell: (r) => html`<${Pill} kind=${r.state.kind}>${r.state.text}<//>` },
@@ -204,5 +212,6 @@ function Risk({ rows }) {
     { head: t("Now"), number: true, cell: (r) => kw(r.power_kw) },
     { label: t("Override"), cell: (r) => html`<${OverrideButtons} evse=${r.evse} active=${r.override} />` },
   ];
-  return html`<${Table} caption=${t("Vehicles by risk")} columns=${columns} rows=${rows} keyOf=${(r) => r.evse} rowClass=${(r) => `is-${r.state.kind}`} />`;
+  return html`<${Table} caption=${t("Vehicles by risk")} columns=${columns} rows=${rows} keyOf=${(r) => r.evse} rowClass=${(r) => `is-${r.state.kind}`} />
+    ${all.length > rows.length && html`<p><button type="button" onClick=${() => setWhole(true)}>${t("Show all {count}", { count: all.length })}</button></p>`}`;
 }
