@@ -167,7 +167,7 @@ function Register({ onClose }) {
       ? html`<p>${t("Registered.")}</p><${Checks} rows=${checks} />`
       : html`<form onSubmit=${submit}>
           <${Field} label=${t("Our name of it")}><input name="name" required pattern="[^\\s/]+" /><//>
-          <${Field} label=${t("Versions URL")}><input name="versions_url" type="url" required placeholder="https://" /><//>
+          <${Field} label=${t("Versions URL")}><input name="versions_url" type="url" required /><//>
           <${Field} label=${t("Token A")} hint=${t("The single-use token that the network gave you.")}><input name="token_a" type="password" autocomplete="off" required /><//>
           <${Problem} error=${error} />
           <button type="submit" class="main" disabled=${busy}>${busy ? t("Registering …") : t("Register")}</button>
