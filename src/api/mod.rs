@@ -40,6 +40,7 @@ mod signal_body;
 mod signal_view;
 mod signals;
 mod site_body;
+mod site_change;
 mod site_meter;
 mod site_view;
 mod sites;

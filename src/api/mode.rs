@@ -13,9 +13,11 @@ use super::body::read_json;
 use super::input::Node;
 use super::problem::{Faults, Problem};
 use super::sites::{Answer, no_query};
+use crate::dispatch::kept_in_rollback;
 use crate::domain::event::EventKind;
 use crate::domain::id::EvseId;
 use crate::domain::site::{MAX_EVSES, Mode, Site};
+use crate::domain::time::Time;
 use crate::state::SiteState;
 
 const MODES: [(&str, Mode); 4] = [
@@ -25,14 +27,25 @@ const MODES: [(&str, Mode); 4] = [
     ("live", Mode::Live),
 ];
 
-fn view(state: &SiteState) -> Value {
-    let hint = (state.mode != state.effective_mode()).then_some(
-        "no import limit is known for the root circuit: the site is only observed until one is",
-    );
+fn view(state: &SiteState, now: Time) -> Value {
+    let kept: Vec<EvseId> = kept_in_rollback(state, now);
+    let hint = if state.mode != state.effective_mode() {
+        Some(
+            "no import limit is known for the root circuit: the site is only observed until one is",
+        )
+    } else if kept.is_empty() {
+        None
+    } else {
+        Some(
+            "our profiles at the EVSEs of kept_profiles stay for now: without them the cars there \
+             may draw more than a limit bears; each is cleared when there is room or its session ends",
+        )
+    };
     json!({
         "mode": state.mode,
         "effective_mode": state.effective_mode(),
         "evses": state.canary,
+        "kept_profiles": kept,
         "hint": hint,
     })
 }
@@ -41,7 +54,7 @@ pub(super) async fn get(api: Data<ApiState>, request: HttpRequest, path: Path<St
     let access = Access::of(&api, &request, Scope::Read)?;
     no_query(&request)?;
     let (_, state) = access.snapshot(&api, &path)?;
-    Ok(HttpResponse::Ok().json(view(&state)))
+    Ok(HttpResponse::Ok().json(view(&state, api.clock.now())))
 }
 
 pub(super) async fn put(
@@ -60,7 +73,7 @@ pub(super) async fn put(
     api.sites.submit(&key, vec![event], Vec::new()).await?;
     tracing::info!(site.id = %key, by = access.name(), ?mode, "the mode was set");
     let (_, state) = access.snapshot(&api, &path)?;
-    Ok(HttpResponse::Ok().json(view(&state)))
+    Ok(HttpResponse::Ok().json(view(&state, api.clock.now())))
 }
 
 fn read(site: &Site, body: &Value) -> Result<(Mode, BTreeSet<EvseId>), Problem> {

@@ -9,7 +9,7 @@ use super::body::read_json;
 use super::ports::Configured;
 use super::problem::{Faults, Problem};
 use super::query::Query;
-use super::{ApiState, site_body, site_view};
+use super::{ApiState, site_body, site_change, site_view};
 use crate::domain::id::SiteId;
 use crate::domain::site::Mode;
 
@@ -62,6 +62,9 @@ pub(super) async fn put(
     let body = read_json(&request, payload).await?;
     let site = site_body::read(&key, &body)?;
     let _alone = api.writer(&key).await;
+    if let Some(before) = api.directory.snapshot(&key) {
+        site_change::check(&before, &site)?;
+    }
     let configured = api.directory.configure(site).await?;
     tracing::info!(site.id = %key, by = access.name(), "the site was set up");
     let state = api

@@ -76,6 +76,16 @@ impl Headroom {
         self.above(state, evse).any(|room| room.exceeded)
     }
 
+    /// True if some circuit has too little room for what holds, now or later.
+    pub fn is_short(&self, now: Time) -> bool {
+        self.circuits.iter().any(|circuit| {
+            circuit.exceeded
+                || std::iter::once(&circuit.room)
+                    .chain(circuit.phases.iter().flatten())
+                    .any(|room| room.lowest_from(now) < Power::ZERO)
+        })
+    }
+
     /// The first instant at which a circuit above the EVSE has too little room for what holds.
     pub fn first_shortage(&self, state: &SiteState, evse: &Evse, now: Time) -> Option<Time> {
         self.above(state, evse)

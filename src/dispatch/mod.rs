@@ -5,10 +5,11 @@ pub mod headroom;
 pub mod pacing;
 pub mod reconcile;
 pub mod target;
+mod trim;
 
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use reconcile::{Dispatch, reconcile};
+pub use reconcile::{Dispatch, kept_in_rollback, reconcile};

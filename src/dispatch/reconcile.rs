@@ -9,10 +9,11 @@ use chrono::TimeDelta;
 
 use super::headroom::Headroom;
 use super::target::{profile_within, wanted};
+use super::trim::make_room;
 use crate::domain::command::{Action, Command};
 use crate::domain::curve::PowerCurve;
 use crate::domain::evse::Evse;
-use crate::domain::id::CommandId;
+use crate::domain::id::{CommandId, EvseId};
 use crate::domain::plan::Plan;
 use crate::domain::policy::Policy;
 use crate::domain::profile::Profile;
@@ -41,6 +42,9 @@ const NEAR_S: i64 = 10 * 60;
 /// Longest pause between attempts at an EVSE that does not answer.
 const LONGEST_RETRY_S: i64 = 15 * 60;
 
+/// Longest pause between attempts at a lowering that a circuit needs now and that is refused.
+const LONGEST_URGENT_RETRY_S: i64 = 30;
+
 /// See [`PATIENCE`].
 struct Patience {
     ahead_s: i64,
@@ -63,21 +67,24 @@ impl Dispatch {
 }
 
 /// One EVSE that may be sent to, with what is wanted and what holds.
-struct Candidate<'a> {
-    evse: &'a Evse,
-    state: &'a EvseState,
+pub(super) struct Candidate<'a> {
+    pub(super) evse: &'a Evse,
+    pub(super) state: &'a EvseState,
     session: &'a Session,
-    bound: PowerCurve,
-    wanted: PowerCurve,
-    departure: Option<Time>,
+    pub(super) bound: PowerCurve,
+    pub(super) wanted: PowerCurve,
+    pub(super) departure: Option<Time>,
 }
 
 /// Compares the plan with what holds and says which commands go out now.
 pub fn reconcile(state: &SiteState, policy: &Policy, now: Time) -> Dispatch {
     let mut dispatch = Dispatch::default();
     let mut numbers = state.last_command;
+    // What we may not send to any more gets its profiles taken back: all EVSEs in shadow, those
+    // beside the named ones in canary.
+    let mut headroom = Headroom::of(state, now);
+    roll_back(state, &mut headroom, &mut dispatch, &mut numbers, now);
     if matches!(state.effective_mode(), Mode::Shadow | Mode::Observe) {
-        roll_back(state, &mut dispatch, &mut numbers, now);
         return dispatch;
     }
     for deadline in state
@@ -90,8 +97,10 @@ pub fn reconcile(state: &SiteState, policy: &Policy, now: Time) -> Dispatch {
     let Some(plan) = &state.plan else {
         return dispatch;
     };
-    let mut headroom = Headroom::of(state, now);
     let mut candidates = candidates(state, plan, now);
+    if let Some(at) = make_room(state, &headroom, &mut candidates, now) {
+        dispatch.wake(at);
+    }
     // Lowerings first: they need no room, and the room they will make is not there yet.
     let (lower, mut raise): (Vec<_>, Vec<_>) = candidates
         .drain(..)
@@ -213,7 +222,11 @@ fn is_due(
             && (urgent || not_before(Some(due), now, dispatch));
     }
     if urgent {
-        return true;
+        // A refusal is not answered by the same again at once: the others make room meanwhile.
+        let failures = u32::from(candidate.state.failures);
+        let pause = TimeDelta::seconds((1 << failures.min(5)).min(LONGEST_URGENT_RETRY_S));
+        let again = candidate.state.last_set_at.map(|at| at + pause);
+        return not_before(again.filter(|_| failures > 0), now, dispatch);
     }
     if !not_before(candidate.state.backoff_until, now, dispatch) {
         return false;
@@ -295,12 +308,81 @@ fn read_back(
     }
 }
 
-/// Rollback: everything of ours is cleared, the smallest rise of a bound first.
-fn roll_back(state: &SiteState, dispatch: &mut Dispatch, numbers: &mut CommandId, now: Time) {
+/// Rollback: our profiles are cleared, the smallest rise of a bound first, each only where the limit
+/// bears what its car may draw without it. The others stay, with their safe last period, until room
+/// is made or their session ends.
+fn roll_back(
+    state: &SiteState,
+    headroom: &mut Headroom,
+    dispatch: &mut Dispatch,
+    numbers: &mut CommandId,
+    now: Time,
+) {
+    for candidate in clearable(state, now) {
+        let profiles = &candidate.state.profiles;
+        let clearing = profiles
+            .outstanding
+            .iter()
+            .any(|o| matches!(o.command.action, Action::ClearProfile) && !o.unknown);
+        if clearing || profiles.outstanding.len() >= MAX_OUTSTANDING {
+            continue;
+        }
+        if !not_before(candidate.state.backoff_until, now, dispatch) {
+            continue;
+        }
+        let after = PowerCurve::constant(candidate.evse.hardware_max());
+        if !fits(state, headroom, &candidate, &after, now) {
+            continue;
+        }
+        headroom.take(state, candidate.evse, &candidate.bound, &after);
+        *numbers = numbers.next();
+        dispatch.commands.push(command(
+            &candidate,
+            *numbers,
+            None,
+            Action::ClearProfile,
+            now,
+        ));
+    }
+}
+
+/// The EVSEs whose profile of ours a rollback leaves in place for now, because clearing it would let
+/// the bound of a circuit exceed its limit.
+pub fn kept_in_rollback(state: &SiteState, now: Time) -> Vec<EvseId> {
+    let mut headroom = Headroom::of(state, now);
+    clearable(state, now)
+        .into_iter()
+        .filter(|candidate| {
+            let after = PowerCurve::constant(candidate.evse.hardware_max());
+            let fits = fits(state, &headroom, candidate, &after, now);
+            if fits {
+                headroom.take(state, candidate.evse, &candidate.bound, &after);
+            }
+            !fits
+        })
+        .map(|candidate| candidate.evse.id.clone())
+        .collect()
+}
+
+/// True if an EVSE may rise from its present bound to `after`.
+fn fits(
+    state: &SiteState,
+    headroom: &Headroom,
+    candidate: &Candidate<'_>,
+    after: &PowerCurve,
+    now: Time,
+) -> bool {
+    let room = candidate.bound.plus(&headroom.rise(state, candidate.evse));
+    after.is_within(&room, now)
+}
+
+/// The EVSEs at which a profile of ours holds or may hold, the smallest rise by clearing it first.
+fn clearable(state: &SiteState, now: Time) -> Vec<Candidate<'_>> {
     let mut ours: Vec<(Power, Candidate<'_>)> = state
         .site
         .evses
         .iter()
+        .filter(|evse| !state.may_send_to(&evse.id))
         .filter_map(|evse| {
             let known = state.evses.get(&evse.id)?;
             let session = known.running()?;
@@ -313,14 +395,7 @@ fn roll_back(state: &SiteState, dispatch: &mut Dispatch, numbers: &mut CommandId
                     .outstanding
                     .iter()
                     .any(|o| matches!(o.command.action, Action::SetProfile { .. }));
-            let clearing = profiles
-                .outstanding
-                .iter()
-                .any(|o| matches!(o.command.action, Action::ClearProfile) && !o.unknown);
-            if !sent || clearing || known.backoff_until.is_some_and(|until| until > now) {
-                return None;
-            }
-            if profiles.outstanding.len() >= MAX_OUTSTANDING {
+            if !sent {
                 return None;
             }
             let bound = known.bound(evse);
@@ -339,16 +414,7 @@ fn roll_back(state: &SiteState, dispatch: &mut Dispatch, numbers: &mut CommandId
         })
         .collect();
     ours.sort_by(|a, b| (a.0, &a.1.evse.id).cmp(&(b.0, &b.1.evse.id)));
-    for (_, candidate) in &ours {
-        *numbers = numbers.next();
-        dispatch.commands.push(command(
-            candidate,
-            *numbers,
-            None,
-            Action::ClearProfile,
-            now,
-        ));
-    }
+    ours.into_iter().map(|(_, candidate)| candidate).collect()
 }
 
 fn command(

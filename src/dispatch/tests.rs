@@ -372,3 +372,5 @@ fn a_future_cut_of_the_limit_is_answered_before_its_time() {
     assert_eq!(profile(&commands[0]).limit_at(at(1800)), Some(Tenths(79)));
     assert_eq!(profile(&commands[0]).limit_at(at(1799)), Some(Tenths(160)));
 }
+
+mod making_room;

@@ -6,11 +6,13 @@ use chrono::TimeDelta;
 
 use super::evse_state::{Control, EvseState, Override};
 use super::excursion::Cause;
+use super::succession::{Succession, succeed};
 use super::{SiteMeter, SiteState};
 use crate::domain::command::{Action, Answer, Command, Refusal};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
+use crate::domain::evse::Evse;
 use crate::domain::id::{CommandId, EvseId, SessionId};
-use crate::domain::quantity::Power;
+use crate::domain::quantity::{Energy, Power};
 use crate::domain::session::{PastSession, Reading, Session, SessionStatus};
 use crate::domain::site::Site;
 use crate::domain::time::Time;
@@ -32,6 +34,10 @@ impl SiteState {
         self.updated_at = self.updated_at.max(now);
         for state in self.evses.values_mut() {
             state.profiles.expire(now);
+        }
+        if matches!(event.kind, EventKind::CommandIssued { .. }) {
+            // What time alone has changed is not the command's doing.
+            self.observe_excursions(Cause::LimitCut, None, now);
         }
         let touched = self.apply_kind(&event.kind, now);
         self.observe_excursions(Cause::of(&event.kind), touched.as_ref(), now);
@@ -172,6 +178,16 @@ impl SiteState {
     }
 
     fn configure(&mut self, site: &Site) {
+        // An EVSE is what is reached at its source: under a new name it keeps what holds there.
+        for evse in &self.site.evses {
+            let renamed = site.evses.iter().find(|other| other.source == evse.source);
+            if let Some(renamed) = renamed.filter(|renamed| renamed.id != evse.id)
+                && let Some(mut state) = self.evses.remove(&evse.id)
+            {
+                state.move_to(&renamed.id);
+                self.evses.insert(renamed.id.clone(), state);
+            }
+        }
         self.site = Arc::new(site.clone());
         self.removed = false;
         self.evses.retain(|id, _| site.evse(id).is_some());
@@ -184,31 +200,24 @@ impl SiteState {
             return;
         }
         let state = self.evses.entry(session.evse.clone()).or_default();
-        let same = state
-            .session
-            .as_ref()
-            .is_some_and(|known| known.id == session.id);
-        if let Some(known) = &state.session {
-            let older = if same {
-                known.updated_at > session.updated_at || known.status == SessionStatus::Ended
-            } else {
-                // Another session of this EVSE: only a later one takes its place.
-                session.started_at < known.started_at
-                    || (session.status == SessionStatus::Ended
-                        && known.status != SessionStatus::Ended)
-            };
-            if older {
-                if !same && session.status == SessionStatus::Ended {
-                    self.learn(session, now);
-                }
+        let before = match succeed(state.session.as_ref(), session) {
+            Succession::Update => state.session.clone(),
+            Succession::Replace => None,
+            Succession::Past => {
+                self.learn(session, now);
                 return;
             }
-        }
-        let before = state.session.clone().filter(|_| same);
-        let reading = session
-            .reading
-            .or_else(|| derived_reading(before.as_ref(), session));
+            Succession::Old => return,
+        };
         let mut next = session.clone();
+        if let Some(evse) = self.site.evse(&session.evse)
+            && !is_believable(evse, session)
+        {
+            next.energy = before.as_ref().map_or(Energy::ZERO, |before| before.energy);
+        }
+        let reading = next
+            .reading
+            .or_else(|| derived_reading(before.as_ref(), &next));
         if let Some(before) = &before {
             // A register that jumps back never takes energy away.
             next.energy = next.energy.max(before.energy);
@@ -265,6 +274,11 @@ impl SiteState {
     }
 
     fn site_metered(&mut self, reading: Reading, now: Time) {
+        // A clock ahead of ours must not silence the readings to come.
+        let reading = Reading {
+            at: reading.at.min(now),
+            ..reading
+        };
         if self
             .meter
             .is_some_and(|meter| meter.reading.at > reading.at)
@@ -272,10 +286,12 @@ impl SiteState {
             return;
         }
         let evs: Power = self
+            .site
             .evses
-            .values()
-            .filter(|state| !state.is_free())
-            .filter_map(|state| state.reading.map(|r| r.power))
+            .iter()
+            .filter_map(|evse| Some((evse, self.evses.get(&evse.id)?)))
+            .filter(|(_, state)| !state.is_free())
+            .filter_map(|(evse, state)| Some(state.reading?.power.min(evse.hardware_max())))
             .sum();
         let uncontrolled = (reading.power - evs).at_least_zero();
         let (highest, since) = match self.meter {
@@ -342,7 +358,10 @@ impl SiteState {
             .map(|circuit| (circuit.id.clone(), self.excess(circuit, now)))
             .collect();
         for (circuit, excess) in excesses {
-            self.excursions.observe(&circuit, excess, cause, evse, now);
+            if self.excursions.observe(&circuit, excess, cause, evse, now) {
+                // The world moved: the plan must follow.
+                self.plan_inputs += 1;
+            }
         }
     }
 
@@ -389,6 +408,14 @@ fn back_off(state: &mut EvseState, now: Time) {
     let pause = (FIRST_BACKOFF_S << i64::from(state.failures.min(6))).min(LONGEST_BACKOFF_S);
     state.failures = state.failures.saturating_add(1);
     state.backoff_until = Some(now + TimeDelta::seconds(pause));
+}
+
+/// True if the EVSE could have delivered the session's energy since it began, with room for clocks
+/// that differ and a rating that is described too low by half.
+fn is_believable(evse: &Evse, session: &Session) -> bool {
+    const CLOCKS_APART: TimeDelta = TimeDelta::minutes(15);
+    let span = (session.updated_at - session.started_at).max(TimeDelta::zero());
+    session.energy <= (evse.hardware_max() * 2).over(span + CLOCKS_APART)
 }
 
 /// Mean power between two versions of a session that carry no reading of their own.

@@ -6,6 +6,7 @@ use super::lifecycle::Profiles;
 use crate::domain::curve::PowerCurve;
 use crate::domain::event::OverrideAction;
 use crate::domain::evse::{Evse, EvseSource};
+use crate::domain::id::EvseId;
 use crate::domain::quantity::Power;
 use crate::domain::session::{Needs, Reading, Session, SessionStatus};
 use crate::domain::time::Time;
@@ -73,6 +74,17 @@ pub struct EvseState {
 }
 
 impl EvseState {
+    /// The EVSE is called differently from now on; what holds there goes on.
+    pub(super) fn move_to(&mut self, evse: &EvseId) {
+        if let Some(session) = &mut self.session {
+            session.evse = evse.clone();
+        }
+        let profiles = &mut self.profiles;
+        for sent in profiles.outstanding.iter_mut().chain(&mut profiles.reading) {
+            sent.command.evse = evse.clone();
+        }
+    }
+
     /// The session that runs, if one does.
     pub fn running(&self) -> Option<&Session> {
         self.session
@@ -112,7 +124,8 @@ impl EvseState {
 
     /// Takes in a reading: evidence for what was sent, and a strike where it is above the bound.
     pub(super) fn measure(&mut self, evse: &Evse, reading: Reading, now: Time) {
-        if self.reading.is_some_and(|before| before.at > reading.at) {
+        if self.reading.is_some_and(|before| before.at > reading.at) || !is_plausible(evse, reading)
+        {
             return;
         }
         let before = self.reading.replace(reading);
@@ -168,4 +181,10 @@ impl EvseState {
             self.acceptance = None;
         }
     }
+}
+
+/// A reading that no connector could have made, such as watts taken for kilowatts, says nothing. A
+/// rating that is described too low by half still leaves room for disobedience to be seen.
+pub(super) fn is_plausible(evse: &Evse, reading: Reading) -> bool {
+    reading.power <= evse.hardware_max() * 2
 }

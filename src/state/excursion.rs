@@ -2,7 +2,6 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::command::Action;
 use crate::domain::event::EventKind;
 use crate::domain::id::{CircuitId, EvseId};
 use crate::domain::quantity::{Energy, Power};
@@ -45,10 +44,6 @@ impl Cause {
                 Self::Disobedience
             }
             EventKind::ProfileRead { .. } => Self::ProfileLost,
-            // A rollback gives the EVSEs back: that is the operator's own choice.
-            EventKind::CommandIssued { command } if command.action == Action::ClearProfile => {
-                Self::Configuration
-            }
             EventKind::CommandIssued { .. } => Self::SelfCaused,
             _ => Self::Configuration,
         }
@@ -95,6 +90,7 @@ impl Excursions {
     }
 
     /// Records the excess of a circuit's bound over its limit (0 or less: none) after an event.
+    /// Returns true if an excursion opened or grew worse.
     pub(super) fn observe(
         &mut self,
         circuit: &CircuitId,
@@ -102,7 +98,7 @@ impl Excursions {
         cause: Cause,
         evse: Option<&EvseId>,
         now: Time,
-    ) {
+    ) -> bool {
         let position = self
             .open
             .iter()
@@ -119,6 +115,7 @@ impl Excursions {
             Some(i) => self.last_excess[i] = (circuit.clone(), now, excess),
             None => self.last_excess.push((circuit.clone(), now, excess)),
         }
+        let worse = excess.is_positive() && excess > before;
         match (position, excess.is_positive()) {
             (None, true) => {
                 if cause == Cause::SelfCaused {
@@ -134,6 +131,10 @@ impl Excursions {
                     energy: Energy::ZERO,
                 });
             }
+            // What makes an open excursion worse is no better than what opens one.
+            (Some(_), true) if cause == Cause::SelfCaused && worse => {
+                self.self_caused += 1;
+            }
             (Some(i), false) => {
                 let mut closed = self.open.remove(i);
                 closed.closed_at = Some(now);
@@ -144,5 +145,6 @@ impl Excursions {
             }
             _ => {}
         }
+        worse
     }
 }

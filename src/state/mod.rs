@@ -11,6 +11,7 @@ pub mod limits;
 pub(crate) mod testing;
 
 mod apply;
+mod succession;
 #[cfg(test)]
 mod tests;
 

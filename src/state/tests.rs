@@ -6,7 +6,7 @@ use super::excursion::Cause;
 use super::testing::{amps, at, evse_id, happen, issue, kw, live, partner, session, site_of};
 use crate::domain::command::{Answer, Evidence, Refusal};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
-use crate::domain::quantity::Power;
+use crate::domain::quantity::{Energy, Power};
 use crate::domain::session::{Reading, SessionStatus};
 use crate::domain::site::ArrivalReserve;
 
@@ -167,7 +167,7 @@ fn a_confirmation_lapses_with_its_session() {
 }
 
 #[test]
-fn a_late_update_does_not_reopen_an_ended_session() {
+fn only_newer_word_reopens_an_ended_session() {
     let mut state = live(site_of(100.0, 1));
     seen(&mut state, 0, 1);
     let mut ended = session(1, 0);
@@ -181,15 +181,20 @@ fn a_late_update_does_not_reopen_an_ended_session() {
         },
     );
     let mut late = session(1, 0);
-    late.updated_at = at(11);
+    late.updated_at = at(9);
     happen(
         &mut state,
         11,
         EventKind::SessionSeen {
-            session: Box::new(late),
+            session: Box::new(late.clone()),
         },
     );
     assert!(state.evses[&evse_id(1)].is_free());
+    // Newer word that it runs: what draws must count, and its profile has lapsed.
+    late.updated_at = at(12);
+    let session = Box::new(late);
+    happen(&mut state, 12, EventKind::SessionSeen { session });
+    assert_eq!(bound(&state, 1, 12), HARDWARE);
 }
 
 #[test]
@@ -338,4 +343,85 @@ fn without_a_known_limit_a_site_is_only_observed() {
     site.circuits[0].import_limit = None;
     let state = live(site);
     assert!(!state.may_send_to(&evse_id(1)));
+}
+
+#[test]
+fn a_renamed_evse_keeps_what_holds_there() {
+    let mut state = live(site_of(100.0, 2));
+    seen(&mut state, 0, 1);
+    let before = state.evse_bound(&evse_id(1));
+    let mut site = (*state.site).clone();
+    site.evses[0].id = crate::domain::id::EvseId::new("left").expect("valid");
+    let renamed = site.evses[0].id.clone();
+    let site = Box::new(site);
+    happen(&mut state, 10, EventKind::SiteConfigured { site });
+    assert_eq!(state.evse_bound(&renamed), before);
+    let session = state.evses[&renamed].running().expect("runs");
+    assert_eq!(session.evse, renamed);
+}
+
+#[test]
+fn a_reading_that_no_connector_could_make_takes_nothing_from_the_buildings_load() {
+    let mut state = live(site_of(100.0, 2));
+    seen(&mut state, 0, 1);
+    let reading = |kilowatts, second| Reading {
+        power: kw(kilowatts),
+        at: at(second),
+    };
+    let evse = evse_id(1);
+    let (absurd, energy) = (reading(900.0, 10), None);
+    happen(
+        &mut state,
+        10,
+        EventKind::EvseMeasured {
+            evse,
+            reading: absurd,
+            energy,
+        },
+    );
+    let reading = reading(95.0, 11);
+    happen(&mut state, 11, EventKind::SiteMetered { reading });
+    let root = state.site.root().expect("a root");
+    let uncontrolled = state.uncontrolled(root, at(11)).at(at(11));
+    assert_eq!(uncontrolled, kw(95.0));
+}
+
+#[test]
+fn an_energy_that_the_evse_could_not_have_delivered_is_not_believed() {
+    let mut state = live(site_of(100.0, 1));
+    seen(&mut state, 0, 1);
+    let mut absurd = session(1, 0);
+    absurd.updated_at = at(600);
+    absurd.energy = Energy::from_kilowatt_hours(2000.0);
+    let session = Box::new(absurd.clone());
+    happen(&mut state, 600, EventKind::SessionSeen { session });
+    let known = state.evses[&evse_id(1)].running().expect("runs").energy;
+    assert_eq!(known, Energy::ZERO);
+    absurd.updated_at = at(1200);
+    absurd.energy = Energy::from_kilowatt_hours(2.5);
+    let session = Box::new(absurd);
+    happen(&mut state, 1200, EventKind::SessionSeen { session });
+    let state = &state.evses[&evse_id(1)];
+    let known = state.running().expect("runs").energy;
+    assert_eq!(known, Energy::from_kilowatt_hours(2.5));
+    assert!(
+        state
+            .reading
+            .is_some_and(|reading| reading.power < kw(20.0))
+    );
+}
+
+#[test]
+fn a_meter_whose_clock_is_ahead_does_not_silence_the_next_readings() {
+    let mut state = live(site_of(100.0, 1));
+    for (kilowatts, stamp, second) in [(0.0, 270, 0), (30.0, 10, 10)] {
+        let reading = Reading {
+            power: kw(kilowatts),
+            at: at(stamp),
+        };
+        happen(&mut state, second, EventKind::SiteMetered { reading });
+    }
+    let root = state.site.root().expect("a root");
+    let uncontrolled = state.uncontrolled(root, at(10)).at(at(10));
+    assert_eq!(uncontrolled, kw(30.0));
 }
