@@ -6,7 +6,7 @@ use std::path::Path;
 
 fn read(path: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
-    fs::read_to_string(&path).expect(path.to_str().unwrap_or("a file"))
+    fs::read_to_string(&path).expect("the file is there")
 }
 
 /// The names that metrics are registered under, as they are scraped.
