@@ -178,24 +178,67 @@ fn depths(parents: &[Option<usize>]) -> Vec<usize> {
         .collect()
 }
 
-/// Base load of every circuit by slot: its own, or the sum of the circuits directly below.
-fn base_loads(problem: &Problem, parents: &[Option<usize>], depths: &[usize]) -> Vec<Vec<f64>> {
+/// Base load of one circuit by slot.
+#[derive(Clone, Debug)]
+struct BaseLoad {
+    /// Sum of the phases, kW.
+    total: Vec<f64>,
+    /// On each phase, kW.
+    phases: [Vec<f64>; 3],
+}
+
+/// Base load of every circuit: its own, or the sum of the circuits directly below. Where a circuit
+/// states a total alone, its phases carry what the circuits below state for theirs, and a third each
+/// of the rest.
+fn base_loads(problem: &Problem, parents: &[Option<usize>], depths: &[usize]) -> Vec<BaseLoad> {
     let mut deepest_first: Vec<usize> = (0..parents.len()).collect();
     deepest_first.sort_by_key(|circuit| std::cmp::Reverse(depths[*circuit]));
-    let mut loads = vec![vec![0.0; problem.slots]; parents.len()];
+    let nothing = vec![0.0; problem.slots];
+    let mut loads = vec![
+        BaseLoad {
+            total: nothing.clone(),
+            phases: [nothing.clone(), nothing.clone(), nothing],
+        };
+        parents.len()
+    ];
     for circuit in deepest_first {
-        if let Some(own) = own_base(&problem.circuits[circuit]) {
-            loads[circuit] = (0..problem.slots).map(own).collect();
+        let described = &problem.circuits[circuit];
+        let load = &mut loads[circuit];
+        if let Some(phases) = &described.base_load_phase_kw {
+            for (phase, own) in GridPhase::ALL.iter().zip(&mut load.phases) {
+                *own = (0..problem.slots)
+                    .map(|slot| phases.on(*phase).at(slot))
+                    .collect();
+            }
+        }
+        if let Some(own) = own_base(described) {
+            let below = std::mem::replace(&mut load.total, (0..problem.slots).map(own).collect());
+            if described.base_load_phase_kw.is_none() {
+                let rest = load.total.iter().zip(&below);
+                let thirds: Vec<f64> = rest
+                    .map(|(own, below)| (own - below).max(0.0) / 3.0)
+                    .collect();
+                for phase in &mut load.phases {
+                    add(phase, &thirds);
+                }
+            }
         }
         if let Some(parent) = parents[circuit] {
-            let below = std::mem::take(&mut loads[circuit]);
-            for (sum, load) in loads[parent].iter_mut().zip(&below) {
-                *sum += load;
+            let below = loads[circuit].clone();
+            let above = &mut loads[parent];
+            add(&mut above.total, &below.total);
+            for (above, below) in above.phases.iter_mut().zip(&below.phases) {
+                add(above, below);
             }
-            loads[circuit] = below;
         }
     }
     loads
+}
+
+fn add(sums: &mut [f64], more: &[f64]) {
+    for (sum, more) in sums.iter_mut().zip(more) {
+        *sum += more;
+    }
 }
 
 fn own_base(circuit: &Circuit) -> Option<Box<dyn Fn(usize) -> f64 + '_>> {
@@ -211,7 +254,11 @@ fn own_base(circuit: &Circuit) -> Option<Box<dyn Fn(usize) -> f64 + '_>> {
     }
 }
 
-fn node(circuit: &Circuit, base_kw: Vec<f64>, depth: usize, parent: Option<usize>) -> Node {
+fn node(circuit: &Circuit, base: BaseLoad, depth: usize, parent: Option<usize>) -> Node {
+    let BaseLoad {
+        total: base_kw,
+        phases: base_phase_kw,
+    } = base;
     let slots = base_kw.len();
     let base_mw = |slot: usize| milliwatts::ceil(base_kw[slot]);
     let limit = &circuit.import_limit_kw;
@@ -227,14 +274,10 @@ fn node(circuit: &Circuit, base_kw: Vec<f64>, depth: usize, parent: Option<usize
         .map(|room| room.max(0))
         .collect();
     let phase_free = circuit.phase_limit_kw.as_ref().map(|limit| {
-        GridPhase::ALL.map(|phase| {
-            let base = |slot: usize| match &circuit.base_load_phase_kw {
-                Some(loads) => loads.on(phase).at(slot),
-                None => base_kw[slot] / 3.0,
-            };
+        base_phase_kw.each_ref().map(|base| {
             (0..slots)
                 .map(|slot| {
-                    (milliwatts::floor(limit.at(slot)) - milliwatts::ceil(base(slot))).max(0)
+                    (milliwatts::floor(limit.at(slot)) - milliwatts::ceil(base[slot])).max(0)
                 })
                 .map(|free| free * SIXTHS)
                 .collect()

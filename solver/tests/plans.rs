@@ -2,7 +2,9 @@
 
 mod support;
 
-use evenload_solver::{Battery, DemandCharge, Reason, Settings, Status, audit, solve};
+use evenload_solver::{
+    Battery, DemandCharge, GridPhase, PhaseLoads, Problem, Reason, Settings, Status, audit, solve,
+};
 use support::{Site, kwh};
 
 #[test]
@@ -187,4 +189,31 @@ fn a_solution_is_written_as_the_contract_says() {
     assert_eq!(json["audit"]["violations"], 0);
     assert_eq!(json["sessions"][0]["reasons"][0], "cheaper_later");
     assert!(json["sessions"][0].get("explanation").is_none());
+}
+
+#[test]
+fn the_phases_of_a_load_below_count_on_the_same_phases_above() {
+    let mut problem = Site::with_prices(&[0.1])
+        .car("s1", 0, 1, 6.0, 0.0, 6.0)
+        .problem();
+    problem.sessions[0].phases = Some(vec![GridPhase::L1]);
+    problem.circuits[0].phase_limit_kw = Some(7.0.into());
+    problem
+        .circuits
+        .push(support::circuit("house", Some("site"), 100.0));
+    problem.circuits[1].base_load_phase_kw = Some(PhaseLoads {
+        l1: 5.0.into(),
+        l2: 0.0.into(),
+        l3: 0.0.into(),
+    });
+    let charged = |problem: &Problem| {
+        let plan = solve(problem, &Settings::default(), &|| false);
+        assert!(audit(problem, &plan).violations.is_empty());
+        kwh(plan.sessions[0].energy_kwh)
+    };
+    // 7 kW on L1, of which the house takes 5.
+    assert_eq!(charged(&problem), kwh(2.0));
+    // The site states 8 kW in all: 3 beside the house, a third of them on L1.
+    problem.circuits[0].base_load_kw = Some(8.0.into());
+    assert_eq!(charged(&problem), kwh(1.0));
 }

@@ -9,6 +9,8 @@ use crate::{GridPhase, Problem, Solution};
 pub(super) struct Loads {
     /// Uncontrolled load, in kW.
     pub(super) base_kw: Vec<Vec<f64>>,
+    /// Uncontrolled load by phase where there is a phase limit, in kW.
+    pub(super) base_phase_kw: Vec<Option<[Vec<f64>; 3]>>,
     /// Sessions and batteries, in mW.
     pub(super) controlled: Vec<Vec<i64>>,
     /// The same by phase where there is a phase limit, in twelfths of mW, which keep halves,
@@ -23,6 +25,7 @@ impl Loads {
         let phases = |limited: bool| limited.then(|| [zeros(), zeros(), zeros()]);
         let mut loads = Self {
             base_kw: problem.circuits.iter().map(|_| Vec::new()).collect(),
+            base_phase_kw: vec![None; problem.circuits.len()],
             controlled: problem.circuits.iter().map(|_| zeros()).collect(),
             twelfths: problem
                 .circuits
@@ -39,6 +42,12 @@ impl Loads {
         }
         for circuit in 0..problem.circuits.len() {
             loads.base_kw[circuit] = tree.base_kw(problem, circuit);
+            if problem.circuits[circuit].phase_limit_kw.is_some() {
+                loads.base_phase_kw[circuit] = Some(GridPhase::ALL.map(|phase| {
+                    let on_phase = |slot| tree.phase_kw(problem, circuit, phase, slot);
+                    (0..problem.slots).map(on_phase).collect()
+                }));
+            }
         }
         loads
     }
@@ -99,6 +108,43 @@ impl<'p> Tree<'p> {
             index,
             parent,
             children,
+        }
+    }
+
+    /// What a circuit's base load puts on one phase: what it states; else what the circuits below
+    /// put there, and a third of what its stated total has beyond theirs.
+    fn phase_kw(&self, problem: &Problem, circuit: usize, phase: GridPhase, slot: usize) -> f64 {
+        let it = &problem.circuits[circuit];
+        if let Some(stated) = &it.base_load_phase_kw {
+            return stated.on(phase).at(slot);
+        }
+        // As deep as the tree, which validation bounds.
+        let below = |phase| -> f64 {
+            self.children[circuit]
+                .iter()
+                .map(|child| self.phase_kw(problem, *child, phase, slot))
+                .sum()
+        };
+        let here = below(phase);
+        let Some(total) = &it.base_load_kw else {
+            return here;
+        };
+        let covered: f64 = self.children[circuit]
+            .iter()
+            .map(|child| self.total_kw(problem, *child, slot))
+            .sum();
+        here + (total.at(slot) - covered).max(0.0) / 3.0
+    }
+
+    fn total_kw(&self, problem: &Problem, circuit: usize, slot: usize) -> f64 {
+        let it = &problem.circuits[circuit];
+        match (&it.base_load_kw, &it.base_load_phase_kw) {
+            (Some(total), _) => total.at(slot),
+            (None, Some(phases)) => phases.l1.at(slot) + phases.l2.at(slot) + phases.l3.at(slot),
+            (None, None) => self.children[circuit]
+                .iter()
+                .map(|child| self.total_kw(problem, *child, slot))
+                .sum(),
         }
     }
 

@@ -296,14 +296,14 @@ impl Auditor<'_> {
         loads: &Loads,
     ) {
         let circuit = &self.problem.circuits[index];
-        let (Some(limit), Some(by_phase)) = (&circuit.phase_limit_kw, &loads.twelfths[index])
-        else {
+        let (Some(limit), Some(by_phase), Some(base)) = (
+            &circuit.phase_limit_kw,
+            &loads.twelfths[index],
+            &loads.base_phase_kw[index],
+        ) else {
             return;
         };
-        let base = match &circuit.base_load_phase_kw {
-            Some(base) => base.on(name).at(slot),
-            None => loads.base_kw[index][slot] / 3.0,
-        };
+        let base = base[phase][slot];
         let free = (mw_down(limit.at(slot)) - mw_up(base)).max(0);
         let load = by_phase[phase][slot];
         if load > free * 12 {
