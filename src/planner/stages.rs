@@ -114,9 +114,38 @@ impl Stages<'_> {
             solved.needs.truncate(kept);
             self.settle(&mut draft.clone(), &mut left, solved);
         }
-        let solved = self.solve(&left, urgent, Order::Earliest)?;
+        // Nobody knows who of them leaves first: all get a share, and topping up hands out what is
+        // left of the room.
+        let shared = self.capped_at_shares(&left, urgent);
+        let solved = self.solve(&left, shared, Order::Earliest)?;
         self.settle(draft, room, solved);
         Some(())
+    }
+
+    /// Each session at most at its share of the room, but able to charge at all.
+    fn capped_at_shares(&self, room: &Room, urgent: Vec<(usize, Item)>) -> Vec<(usize, Item)> {
+        let wanted: Power = urgent.iter().map(|(_, item)| item.max).sum();
+        urgent
+            .into_iter()
+            .map(|(index, item)| {
+                let share = self.share(room, &item, wanted);
+                let max = share.max(item.min).min(item.max);
+                (index, Item { max, ..item })
+            })
+            .collect()
+    }
+
+    /// A session's part of what the site has free on average until it leaves, by its power among
+    /// all that want.
+    fn share(&self, room: &Room, item: &Item, wanted: Power) -> Power {
+        let root = self.layout.circuits.iter().position(|c| c.parent.is_none());
+        let free = root.map_or(&[][..], |root| room.free(root));
+        let slots = &free[..item.to.min(free.len())];
+        let count = i64::try_from(slots.len().max(1)).unwrap_or(i64::MAX);
+        let mean = slots.iter().copied().sum::<Power>().scaled_down(1, count);
+        item.max
+            .scaled_down(mean.watts(), wanted.watts().max(1))
+            .min(item.max)
     }
 
     /// Rule 4.
@@ -199,18 +228,10 @@ impl Stages<'_> {
             .filter(|need| matches!(need.class, Class::Urgent | Class::Planned))
             .map(|need| need.max)
             .sum();
-        let root = self.layout.circuits.iter().position(|c| c.parent.is_none());
-        let free = root.map_or(&[][..], |root| room.free(root));
         urgent
             .iter()
             .map(|(index, item)| {
-                let slots = &free[..item.to.min(free.len())];
-                let count = i64::try_from(slots.len().max(1)).unwrap_or(i64::MAX);
-                let mean = slots.iter().copied().sum::<Power>().scaled_down(1, count);
-                let share = item
-                    .max
-                    .scaled_down(mean.watts(), wanted.watts().max(1))
-                    .min(item.max);
+                let share = self.share(room, item, wanted);
                 let slot = self.frame.horizon.slot();
                 let stay = slot * i32::try_from(item.to).unwrap_or(i32::MAX);
                 let energy = self.needs[*index].energy(share, stay).min(item.energy);

@@ -73,6 +73,22 @@ fn a_car_without_slack_starts_at_once_at_full_power() {
 }
 
 #[test]
+fn of_cars_that_say_nothing_all_get_a_share_and_none_of_the_room_is_left() {
+    let mut state = live(site_of(30.0, 4));
+    for number in 1..=4 {
+        arrives(&mut state, number, None, None);
+    }
+    let plan = plan_at(&state, 0);
+    let first: Vec<Power> = plan.evses.iter().map(|evse| evse.power[0]).collect();
+    // 30 kW for four that take 12.1 each: 7.5 kW each, whole tenths of an ampere of three phases.
+    for power in &first {
+        assert!(*power >= kw(6.5), "{first:?}");
+    }
+    let total: Power = first.iter().copied().sum();
+    assert!(total > kw(29.0), "{first:?}");
+}
+
+#[test]
 fn an_unknown_departure_does_not_make_a_known_one_go_short() {
     // Room for one car at a time; car 1 needs 2 of the next 3 hours.
     let mut state = live(site_of(12.2, 2));
