@@ -35,7 +35,7 @@ pub(crate) fn calm(model: &Model<'_>, powers: &mut Powers) {
 struct Exchange<'a> {
     model: &'a Model<'a>,
     powers: &'a mut Powers,
-    /// Who charges in each slot.
+    /// Who charges in each slot, those of a kind beside each other.
     charging: Vec<Vec<usize>>,
     /// Sessions of the same kind may take each other's power in any slot; `None` = alone of its
     /// kind.
@@ -77,6 +77,17 @@ impl Exchange<'_> {
                 }
             }
         }
+        let kind = &self.kind;
+        for here in &mut self.charging {
+            here.sort_by_key(|session| kind[*session]);
+        }
+    }
+
+    fn of_kind(&self, slot: usize, kind: Option<usize>) -> &[usize] {
+        let here = &self.charging[slot];
+        let from = here.partition_point(|it| self.kind[*it] < kind);
+        let to = from + here[from..].partition_point(|it| self.kind[*it] == kind);
+        &here[from..to]
     }
 
     fn power(&self, session: usize, slot: usize) -> i64 {
@@ -138,16 +149,16 @@ impl Exchange<'_> {
     fn exchange(&mut self, session: usize, away: usize, towards: usize) -> bool {
         let power = self.power(session, away);
         let gain = self.starts_if(session, away, towards);
-        let partner = self.charging[towards].iter().copied().find(|other| {
-            self.kind[*other] == self.kind[session]
-                && *other != session
+        let candidates = self.of_kind(towards, self.kind[session]);
+        let partner = candidates.iter().copied().find(|other| {
+            *other != session
                 && self.power(*other, towards) == power
                 && self.power(*other, away) == 0
                 && (self.model.sessions[*other].from..self.model.sessions[*other].to)
                     .contains(&away)
                 && gain + self.starts_if(*other, towards, away) < 0
         });
-        self.looks += self.charging[towards].len();
+        self.looks += candidates.len();
         let Some(partner) = partner else { return false };
         self.set(session, away, 0);
         self.set(session, towards, power);

@@ -11,6 +11,7 @@ use crate::model::{Model, UNLIMITED_MW};
 use crate::report::Draft;
 use crate::room::Room;
 use crate::storage::{Owner, Storage};
+use crate::work::Work;
 use crate::{DemandCharge, UsedBackend, calm, marginal, peak, phases, steps};
 
 /// What keeps the flow method alone from being exact.
@@ -78,9 +79,9 @@ struct Decided {
 pub(crate) fn program_plan(
     model: &Model<'_>,
     backend: UsedBackend,
-    should_stop: &dyn Fn() -> bool,
+    work: &Work<'_>,
 ) -> Option<Draft> {
-    let answer = lp::solve(model, backend, should_stop)?;
+    let answer = lp::solve(model, backend, work)?;
     let mut headroom = Headroom::of(model);
     let storages = Storage::all(model, &answer);
     for storage in &storages {
@@ -92,7 +93,7 @@ pub(crate) fn program_plan(
     let peak = answer.peak_kw.map(|kw| milliwatts::ceil(kw) + 1);
     let room = room(model, &answer, &headroom, peak);
     // Without duals, what the flow says with batteries and peak as they are.
-    let settled = Settled::new(model, &room);
+    let settled = Settled::new(model, &room, work);
     let shadow = match answer.shadow {
         Some(shadow) => shadow,
         None if phases::couple(model) => Vec::new(),
@@ -108,39 +109,35 @@ pub(crate) fn program_plan(
             peak,
             shadow,
         },
-        should_stop,
+        work,
     ))
 }
 
 /// The plan under a demand charge alone; `None` where that does not decide it, or when stopped.
-pub(crate) fn peak_plan(
-    model: &Model<'_>,
-    charge: DemandCharge,
-    should_stop: &dyn Fn() -> bool,
-) -> Option<Draft> {
+pub(crate) fn peak_plan(model: &Model<'_>, charge: DemandCharge, work: &Work<'_>) -> Option<Draft> {
     let mut room = Room::of(model);
-    let peak = peak::best(model, &room, charge, should_stop)?;
+    let peak = peak::best(model, &room, charge, work)?;
     peak::cap(model, &mut room, peak);
     Some(place(
         model,
-        Decided::by_flow(model, room, Some(peak)),
-        should_stop,
+        Decided::by_flow(model, room, Some(peak), work),
+        work,
     ))
 }
 
 /// The plan of a problem in which nothing couples; of any other a plan that leaves batteries at
 /// rest and looks at phases only in the end.
-pub(crate) fn flow_plan(model: &Model<'_>, should_stop: &dyn Fn() -> bool) -> Draft {
+pub(crate) fn flow_plan(model: &Model<'_>, work: &Work<'_>) -> Draft {
     place(
         model,
-        Decided::by_flow(model, Room::of(model), None),
-        should_stop,
+        Decided::by_flow(model, Room::of(model), None, work),
+        work,
     )
 }
 
 impl Decided {
-    fn by_flow(model: &Model<'_>, room: Room, peak: Option<i64>) -> Self {
-        let settled = Settled::new(model, &room);
+    fn by_flow(model: &Model<'_>, room: Room, peak: Option<i64>, work: &Work<'_>) -> Self {
+        let settled = Settled::new(model, &room, work);
         let shadow = marginal::shadow_prices(model, &room, &settled);
         Self {
             storages: Vec::new(),
@@ -154,7 +151,7 @@ impl Decided {
 }
 
 /// Places the charging, 0 or at least the minimum, and fits everything to every limit.
-fn place(model: &Model<'_>, decided: Decided, should_stop: &dyn Fn() -> bool) -> Draft {
+fn place(model: &Model<'_>, decided: Decided, work: &Work<'_>) -> Draft {
     let Decided {
         mut storages,
         mut headroom,
@@ -163,10 +160,14 @@ fn place(model: &Model<'_>, decided: Decided, should_stop: &dyn Fn() -> bool) ->
         peak,
         shadow,
     } = decided;
-    let mut powers = steps::plan(model, &room, settled, should_stop);
+    let has_minimum = model.sessions.iter().any(|it| it.min_mw > 0);
+    let relaxed = (has_minimum && !work.is_over()).then(|| settled.network.powers());
+    let mut powers = steps::plan(model, &room, settled, work);
     steps::fit(model, &mut headroom, &mut powers);
     // A store may feed in less than planned where sessions moved away, and sessions must make room
     // where a store has less to give: each may touch the other, so both look again.
+    // With stores the program's answer is fitted afterwards: its cost is no bound of the plan's.
+    let is_exact = storages.is_empty();
     let looks = if storages.is_empty() { 0 } else { 4 };
     for _ in 0..looks {
         for storage in &mut storages {
@@ -210,6 +211,7 @@ fn place(model: &Model<'_>, decided: Decided, should_stop: &dyn Fn() -> bool) ->
     }
     Draft {
         powers,
+        relaxed: relaxed.filter(|_| is_exact),
         batteries,
         shadow,
     }

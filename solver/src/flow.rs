@@ -8,6 +8,7 @@
 use crate::model::Model;
 use crate::network::{Network, Step};
 use crate::room::Room;
+use crate::work::Work;
 
 /// Power by session and slot of its window, in mW.
 pub(crate) type Powers = Vec<Vec<i64>>;
@@ -30,7 +31,7 @@ struct Weights {
 
 impl Settled {
     /// The most energy (weighted by priority) at the least cost.
-    pub(crate) fn new(model: &Model<'_>, room: &Room) -> Self {
+    pub(crate) fn new(model: &Model<'_>, room: &Room, work: &Work<'_>) -> Self {
         let wanted = room
             .need
             .iter()
@@ -42,22 +43,38 @@ impl Settled {
             weights: Weights::of(model),
         };
         settled.network.start_from_before();
-        settled.settle();
+        // Building it is work too: each slot of each window is looked at a few times.
+        let cells: usize = model.sessions.iter().map(|it| it.to - it.from).sum();
+        work.spend(4 * cells as u64);
+        settled.settle(work);
         settled
     }
 
     /// Finds the best flow again after the network was changed.
-    pub(crate) fn settle(&mut self) {
-        self.settle_alike();
+    pub(crate) fn settle(&mut self, work: &Work<'_>) {
+        self.settle_alike(work);
         if self.is_weighed() {
+            let before = self.begin(work);
             self.settle_by_weight();
+            self.end(work, before);
         }
     }
 
     /// The most energy at the least cost, whoever gets it.
-    pub(crate) fn settle_alike(&mut self) {
+    pub(crate) fn settle_alike(&mut self, work: &Work<'_>) {
+        let before = self.begin(work);
         self.network.free_classes();
         self.network.settle(&self.steps);
+        self.end(work, before);
+    }
+
+    fn begin(&mut self, work: &Work<'_>) -> u64 {
+        self.network.limit_work(work.left());
+        self.network.work()
+    }
+
+    fn end(&self, work: &Work<'_>, before: u64) {
+        work.spend(self.network.work() - before);
     }
 
     /// True where sessions of different weight compete for energy.

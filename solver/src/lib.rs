@@ -28,6 +28,7 @@ mod solve;
 mod steps;
 mod storage;
 mod validate;
+mod work;
 
 pub use audit::{Audit, Violation, audit};
 pub use explanation::{Explanation, Reason};
@@ -39,6 +40,6 @@ pub use read::parse_problem;
 pub use series::Series;
 pub use settings::{Backend, Phase, Settings};
 pub use solution::{
-    AuditSummary, BatteryPlan, CircuitPlan, Cost, SessionPlan, Solution, Status, UsedBackend,
+    AuditSummary, BatteryPlan, Bound, CircuitPlan, Cost, SessionPlan, Solution, Status, UsedBackend,
 };
 pub use solve::{solve, solve_with_phases};

@@ -12,6 +12,7 @@ use crate::milliwatts::{self, PER_KW, to_kw};
 use crate::model::Model;
 use crate::network::Place;
 use crate::room::Room;
+use crate::work::Work;
 
 /// Most flows either search costs; each halves what is left at least every third time.
 const STEPS_MAX: usize = 100;
@@ -22,9 +23,9 @@ pub(crate) fn best(
     model: &Model<'_>,
     room: &Room,
     charge: DemandCharge,
-    should_stop: &dyn Fn() -> bool,
+    work: &Work<'_>,
 ) -> Option<i64> {
-    let settled = Settled::new(model, room);
+    let settled = Settled::new(model, room, work);
     let drawn = settled.network.drawn();
     if settled.is_weighed() {
         return None;
@@ -45,8 +46,8 @@ pub(crate) fn best(
     if highest <= so_far.max(base) {
         return Some(so_far.max(base));
     }
-    let lowest = search.least_peak(so_far.max(base), drawn, should_stop)?;
-    search.cheapest(lowest.min(highest), highest, should_stop)
+    let lowest = search.least_peak(so_far.max(base), drawn, work)?;
+    search.cheapest(lowest.min(highest), highest, work)
 }
 
 struct Search<'a> {
@@ -83,11 +84,11 @@ impl Search<'_> {
     }
 
     /// Settles the flow below a peak.
-    fn settle(&mut self, peak: i64) {
+    fn settle(&mut self, peak: i64, work: &Work<'_>) {
         for slot in 0..self.model.slots {
             self.settled.network.cap(slot, self.free(slot, peak));
         }
-        self.settled.settle_alike();
+        self.settled.settle_alike(work);
     }
 
     /// True where the peak holds the grid connection down more than its limit does.
@@ -96,13 +97,13 @@ impl Search<'_> {
     }
 
     /// The least peak at which as much is drawn as without one.
-    fn least_peak(&mut self, from: i64, drawn: i64, should_stop: &dyn Fn() -> bool) -> Option<i64> {
+    fn least_peak(&mut self, from: i64, drawn: i64, work: &Work<'_>) -> Option<i64> {
         let mut peak = from;
         for _ in 0..STEPS_MAX {
-            if should_stop() {
+            if work.is_over() {
                 return None;
             }
-            self.settle(peak);
+            self.settle(peak, work);
             let network = &self.settled.network;
             let missing = drawn - network.drawn();
             if missing <= 0 {
@@ -125,8 +126,8 @@ impl Search<'_> {
         None
     }
 
-    fn at(&mut self, peak: i64) -> Point {
-        self.settle(peak);
+    fn at(&mut self, peak: i64, work: &Work<'_>) -> Point {
+        self.settle(peak, work);
         let network = &self.settled.network;
         let saves = marginal::saves(self.model, self.room, &self.settled);
         let (mut energy, mut gain) = (0.0, 0.0);
@@ -151,13 +152,8 @@ impl Search<'_> {
     }
 
     /// The best peak between two.
-    fn cheapest(
-        &mut self,
-        lowest: i64,
-        highest: i64,
-        should_stop: &dyn Fn() -> bool,
-    ) -> Option<i64> {
-        let (mut low, mut high) = (self.at(lowest), self.at(highest));
+    fn cheapest(&mut self, lowest: i64, highest: i64, work: &Work<'_>) -> Option<i64> {
+        let (mut low, mut high) = (self.at(lowest, work), self.at(highest, work));
         if low.slope >= 0.0 {
             return Some(lowest);
         }
@@ -165,7 +161,7 @@ impl Search<'_> {
             if high.peak - low.peak <= 1 {
                 break;
             }
-            if should_stop() {
+            if work.is_over() {
                 return None;
             }
             let halfway = low.peak + (high.peak - low.peak) / 2;
@@ -174,7 +170,7 @@ impl Search<'_> {
             } else {
                 crossing(low, high)
             };
-            let point = self.at(between.clamp(low.peak + 1, high.peak - 1));
+            let point = self.at(between.clamp(low.peak + 1, high.peak - 1), work);
             // On the tangent already: nothing between can be lower.
             let tangent = low.cost + low.slope * to_kw(point.peak - low.peak);
             if (point.cost - tangent).abs() <= 1e-12 * point.cost.abs() && point.slope >= 0.0 {

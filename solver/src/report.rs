@@ -5,7 +5,7 @@ use crate::flow::Powers;
 use crate::milliwatts::to_kw;
 use crate::model::Model;
 use crate::{
-    AuditSummary, BatteryPlan, CircuitPlan, Cost, Explanation, SCHEMA_VERSION, SessionPlan,
+    AuditSummary, BatteryPlan, Bound, CircuitPlan, Cost, Explanation, SCHEMA_VERSION, SessionPlan,
     Solution, Status, UsedBackend,
 };
 
@@ -14,6 +14,9 @@ use crate::{
 pub(crate) struct Draft {
     /// Power by session and slot of its window, in mW.
     pub(crate) powers: Powers,
+    /// The best powers if they were free between 0 and the maximum; `None` = not known, or not
+    /// different from `powers`.
+    pub(crate) relaxed: Option<Powers>,
     /// Power by battery and slot, in mW.
     pub(crate) batteries: Vec<Vec<i64>>,
     /// Worth of one more kWh of limit, by circuit and slot; empty = not known.
@@ -26,6 +29,7 @@ impl Draft {
         let batteries = vec![vec![0; model.slots]; model.problem.batteries.len()];
         Self {
             powers,
+            relaxed: None,
             batteries,
             shadow: Vec::new(),
         }
@@ -39,7 +43,7 @@ pub(crate) fn solution(
     status: Status,
     backend: UsedBackend,
 ) -> Solution {
-    let loads = loads(model, draft);
+    let loads = loads(model, &draft.powers, &draft.batteries);
     let explanations = explain::explain(model, draft);
     let sessions: Vec<SessionPlan> = explanations
         .into_iter()
@@ -65,6 +69,8 @@ pub(crate) fn solution(
             .map(|circuit| circuit_plan(model, draft, &loads, circuit))
             .collect(),
         batteries,
+        bound: bound(model, draft),
+        work: 0,
         build_ms: 0.0,
         solve_ms: 0.0,
         audit: AuditSummary::default(),
@@ -72,16 +78,16 @@ pub(crate) fn solution(
 }
 
 /// Controlled power by circuit and slot, in mW.
-fn loads(model: &Model<'_>, draft: &Draft) -> Vec<Vec<i64>> {
+fn loads(model: &Model<'_>, powers: &Powers, batteries: &[Vec<i64>]) -> Vec<Vec<i64>> {
     let mut loads = vec![vec![0_i64; model.slots]; model.circuits.len()];
-    for (it, powers) in model.sessions.iter().zip(&draft.powers) {
+    for (it, powers) in model.sessions.iter().zip(powers) {
         for circuit in model.upwards(it.circuit) {
             for (load, power) in loads[circuit][it.from..].iter_mut().zip(powers) {
                 *load += power;
             }
         }
     }
-    for (circuit, powers) in model.battery_circuits.iter().zip(&draft.batteries) {
+    for (circuit, powers) in model.battery_circuits.iter().zip(batteries) {
         for circuit in model.upwards(*circuit) {
             for (load, power) in loads[circuit].iter_mut().zip(powers) {
                 *load += power;
@@ -146,6 +152,25 @@ fn session_plan(
         reasons: explanation.summary(),
         explanation,
     }
+}
+
+/// What no plan can beat.
+fn bound(model: &Model<'_>, draft: &Draft) -> Option<Bound> {
+    let relaxed = draft.relaxed.as_ref()?;
+    let loads = loads(model, relaxed, &draft.batteries);
+    let grid_kw: Vec<f64> = (0..model.slots)
+        .map(|slot| circuit_kw(model, &loads, model.root, slot))
+        .collect();
+    let peak_kw = grid_kw.iter().copied().fold(0.0, f64::max);
+    let missing = |(session, powers): (usize, &Vec<i64>)| {
+        let wanted = &model.problem.sessions[session];
+        let drawn_kw = to_kw(powers.iter().sum());
+        (wanted.energy_kwh - drawn_kw * model.hours * wanted.efficiency).max(0.0)
+    };
+    Some(Bound {
+        unmet_kwh: tidy(relaxed.iter().enumerate().map(missing).sum()),
+        cost: cost(model, draft, &grid_kw, peak_kw).total,
+    })
 }
 
 fn circuit_plan(

@@ -27,6 +27,13 @@ pub struct Settings {
     pub backend: Backend,
     /// True = power anywhere between 0 and the maximum; false = 0 or at least the minimum.
     pub relax: bool,
+    /// Most steps of work; beyond, the best plan so far is returned. `None` = no limit.
+    ///
+    /// A step is a row of bits looked at or a quarter of a power changed: the same count on every
+    /// machine, so a plan that is cut off is the same everywhere too. On one core of a machine of
+    /// 2023 a second is some 400 million steps; [`crate::Solution::work`] has what a plan took. A
+    /// run of the linear program cannot be cut off and counts by its size beforehand.
+    pub work_limit: Option<u64>,
 }
 
 /// Where the work is; told to the caller of [`crate::solve_with_phases`], who may keep the time.

@@ -55,6 +55,12 @@ pub struct Solution {
     pub circuits: Vec<CircuitPlan>,
     /// One plan for each battery, in the order of the problem.
     pub batteries: Vec<BatteryPlan>,
+    /// What no plan can beat, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bound: Option<Bound>,
+    /// Steps of work the plan took (see [`crate::Settings::work_limit`]).
+    #[serde(default)]
+    pub work: u64,
     /// Time to build, in milliseconds; filled in by the caller, who has a clock.
     pub build_ms: f64,
     /// Time to solve, in milliseconds; filled in by the caller.
@@ -99,11 +105,34 @@ impl Solution {
             sessions: problem.sessions.iter().map(session).collect(),
             circuits: problem.circuits.iter().map(circuit).collect(),
             batteries: problem.batteries.iter().map(battery).collect(),
+            bound: None,
+            work: 0,
             build_ms: 0.0,
             solve_ms: 0.0,
             audit: AuditSummary::default(),
         }
     }
+
+    /// How far the plan may be from the best, as a share of the bound's cost: 0.01 = at most 1 %
+    /// dearer. `None` where no bound is known, or where the plan leaves more unmet than the bound
+    /// and so is not comparable by cost.
+    pub fn gap(&self) -> Option<f64> {
+        const NOISE_KWH: f64 = 1e-3;
+        let bound = self.bound?;
+        let is_comparable = self.unmet_kwh <= bound.unmet_kwh + NOISE_KWH;
+        let scale = bound.cost.abs().max(f64::MIN_POSITIVE);
+        is_comparable.then(|| ((self.cost.total - bound.cost) / scale).max(0.0))
+    }
+}
+
+/// The best plan if power were free between 0 and the maximum: no plan leaves less unmet (by
+/// weight), and none that leaves as little costs less.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Bound {
+    /// Energy left unmet, in kWh.
+    pub unmet_kwh: f64,
+    /// Total cost, in the currency of the problem.
+    pub cost: f64,
 }
 
 /// Cost of a plan, in the currency of the problem.

@@ -6,6 +6,7 @@ use crate::audit::audit;
 use crate::coupled::{self, Coupling};
 use crate::model::Model;
 use crate::report::{self, Draft};
+use crate::work::Work;
 use crate::{Backend, Phase, Problem, Settings, Solution, Status, UsedBackend, proportional};
 
 /// Plans a problem. Always returns a plan, whatever the problem; `should_stop` is asked between
@@ -37,12 +38,14 @@ pub fn solve_with_phases(
     };
     let model = Model::new(&problem);
     on_phase(Phase::Solve);
-    let drafts = drafts(&model, settings, should_stop);
+    let work = Work::new(settings.work_limit, should_stop);
+    let drafts = drafts(&model, settings, &work);
     on_phase(Phase::Finish);
     let mut last = None;
     for (draft, status, backend) in drafts {
         let mut solution = report::solution(&model, &draft, status, backend);
         solution.audit.violations = audit(&problem, &solution).violations.len();
+        solution.work = work.spent();
         if solution.audit.violations == 0 {
             return solution;
         }
@@ -55,10 +58,10 @@ pub fn solve_with_phases(
 fn drafts<'a>(
     model: &'a Model<'_>,
     settings: &'a Settings,
-    should_stop: &'a dyn Fn() -> bool,
+    work: &'a Work<'_>,
 ) -> impl Iterator<Item = (Draft, Status, UsedBackend)> + 'a {
-    let stopped = should_stop();
-    let preferred = (!stopped).then(|| preferred(model, settings, should_stop));
+    let stopped = work.is_over();
+    let preferred = (!stopped).then(|| preferred(model, settings, work));
     let last = std::iter::once_with(move || {
         let status = if stopped {
             Status::FeasibleTimeLimit
@@ -76,7 +79,7 @@ fn drafts<'a>(
 fn preferred<'a>(
     model: &'a Model<'_>,
     settings: &Settings,
-    should_stop: &'a dyn Fn() -> bool,
+    work: &'a Work<'_>,
 ) -> impl Iterator<Item = (Draft, Status, UsedBackend)> + 'a {
     let coupling = if is_decided(model) {
         Coupling::None
@@ -90,13 +93,13 @@ fn preferred<'a>(
     };
     let exact = match coupling {
         Coupling::None if may_flow || is_decided(model) => None,
-        Coupling::Peak(charge) if may_flow => coupled::peak_plan(model, charge, should_stop)
+        Coupling::Peak(charge) if may_flow => coupled::peak_plan(model, charge, work)
             .map(|draft| (draft, UsedBackend::Flow))
-            .or_else(|| by_program(model, backend, should_stop)),
-        _ => by_program(model, backend, should_stop),
+            .or_else(|| by_program(model, backend, work)),
+        _ => by_program(model, backend, work),
     };
     let flow = std::iter::once_with(move || {
-        let draft = coupled::flow_plan(model, should_stop);
+        let draft = coupled::flow_plan(model, work);
         (draft, UsedBackend::Flow)
     });
     let flow_is_exact = coupling == Coupling::None && (may_flow || is_decided(model));
@@ -109,7 +112,7 @@ fn preferred<'a>(
     exact
         .chain(flow.map(move |it| (it, behind)))
         .map(|((draft, used), status)| {
-            let status = if should_stop() {
+            let status = if work.has_cut_off() {
                 Status::FeasibleTimeLimit
             } else {
                 status
@@ -121,9 +124,9 @@ fn preferred<'a>(
 fn by_program(
     model: &Model<'_>,
     backend: UsedBackend,
-    should_stop: &dyn Fn() -> bool,
+    work: &Work<'_>,
 ) -> Option<(Draft, UsedBackend)> {
-    coupled::program_plan(model, backend, should_stop).map(|draft| (draft, backend))
+    coupled::program_plan(model, backend, work).map(|draft| (draft, backend))
 }
 
 /// True when there is nothing to decide: no session has a slot, and there is no battery.

@@ -12,61 +12,61 @@ use crate::headroom::{Headroom, Tap};
 use crate::milliwatts;
 use crate::model::Model;
 use crate::room::Room;
+use crate::work::Work;
 
 /// Rounds of rounding; what is still open then is switched off.
 const ROUNDS_MAX: usize = 24;
 
 /// The flow plan, with every power 0 or at least its minimum; `settled` is the flow of the room.
-pub(crate) fn plan(
-    model: &Model<'_>,
-    room: &Room,
-    settled: Settled,
-    should_stop: &dyn Fn() -> bool,
-) -> Powers {
+///
+/// Where there is a plan before, its decisions are tried first. What comes of them is kept if it is
+/// as near to what no plan can beat as a plan from nothing usually is; else both are made and the
+/// better one is taken.
+pub(crate) fn plan(model: &Model<'_>, room: &Room, settled: Settled, work: &Work<'_>) -> Powers {
+    let relaxed = settled.network.powers();
+    if model.sessions.iter().all(|it| it.min_mw == 0) {
+        return relaxed;
+    }
+    let bound = Worth::of(model, &relaxed);
     let mut rounding = Rounding {
         model,
         room: room.clone(),
         settled,
     };
-    let powers = rounding.settled.network.powers();
-    if model.sessions.iter().all(|it| it.min_mw == 0) {
-        return powers;
+    let budget = Budget::of(model, work);
+    let again = rounding.again(room, &budget);
+    if let Some((powers, worth)) = &again
+        && worth.is_near(bound)
+    {
+        return powers.clone();
     }
-    let mut budget = Budget::of(model, should_stop);
-    let mut best = rounding.round(powers, &mut budget);
-    let mut worth = Worth::of(model, &best);
-    while !budget.is_spent() {
-        rounding.reopen(room, &best);
-        let powers = rounding.settled.network.powers();
-        let next = rounding.round(powers, &mut budget);
-        let next_worth = Worth::of(model, &next);
-        if !next_worth.is_better_than(worth) {
-            break;
-        }
-        (best, worth) = (next, next_worth);
+    let fresh = rounding.fresh(room, &budget);
+    match again {
+        Some((powers, worth)) if !fresh.1.is_better_than(worth) => powers,
+        _ => fresh.0,
     }
-    best
 }
 
-/// How many flows rounding may still cost.
-struct Budget<'s> {
-    flows: usize,
-    should_stop: &'s dyn Fn() -> bool,
+/// How much rounding may still cost.
+struct Budget<'w> {
+    work: &'w Work<'w>,
+    until: u64,
 }
 
-impl<'s> Budget<'s> {
-    /// Fewer flows the larger each is, so that rounding stays near 0.1 s for 100 sessions.
-    fn of(model: &Model<'_>, should_stop: &'s dyn Fn() -> bool) -> Self {
-        const ARCS_MAX: usize = 150_000;
-        let arcs: usize = model.sessions.iter().map(|it| it.to - it.from).sum();
+impl<'w> Budget<'w> {
+    /// Some 50 ms, and more only where a few rounds take longer.
+    fn of(model: &Model<'_>, work: &'w Work<'w>) -> Self {
+        const STEPS: u64 = 20_000_000;
+        const STEPS_PER_CELL: u64 = 200;
+        let cells: usize = model.sessions.iter().map(|it| it.to - it.from).sum();
         Self {
-            flows: (ARCS_MAX / arcs.max(1)).clamp(8, 200),
-            should_stop,
+            work,
+            until: work.part(STEPS.max(STEPS_PER_CELL * cells as u64)),
         }
     }
 
     fn is_spent(&self) -> bool {
-        self.flows == 0 || (self.should_stop)()
+        self.work.spent() >= self.until || self.work.is_over()
     }
 }
 
@@ -91,6 +91,14 @@ impl Worth {
             }
         }
         worth
+    }
+
+    /// True for a plan that leaves no more unmet than the bound and costs next to nothing more.
+    fn is_near(self, bound: Self) -> bool {
+        /// What a plan from nothing usually costs above the bound.
+        const NEAR: f64 = 5e-4;
+        const NEAR_KWH: f64 = 1e-3;
+        self.unmet <= bound.unmet + NEAR_KWH && self.cost <= bound.cost + NEAR * bound.cost.abs()
     }
 
     fn is_better_than(self, other: Self) -> bool {
@@ -196,24 +204,72 @@ struct Rounding<'m> {
 }
 
 impl Rounding<'_> {
+    /// The plan from the relaxed flow alone, improved while that pays.
+    fn fresh(&mut self, room: &Room, budget: &Budget<'_>) -> (Powers, Worth) {
+        if self.room.low != room.low || self.room.high != room.high {
+            // What was decided for the plan before goes.
+            let nothing: Powers = room.low.iter().map(|it| vec![0; it.len()]).collect();
+            self.reopen(room, &nothing, budget);
+        }
+        let mut best = self.round(budget);
+        let mut worth = Worth::of(self.model, &best);
+        while !budget.is_spent() {
+            self.reopen(room, &best, budget);
+            let next = self.round(budget);
+            let next_worth = Worth::of(self.model, &next);
+            if !next_worth.is_better_than(worth) {
+                break;
+            }
+            (best, worth) = (next, next_worth);
+        }
+        (best, worth)
+    }
+
+    /// The plan that keeps on who was on before, as far as limits and needs leave room for that.
+    fn again(&mut self, room: &Room, budget: &Budget<'_>) -> Option<(Powers, Worth)> {
+        let mut taken = self.taken();
+        let mut kept: Powers = Vec::with_capacity(self.model.sessions.len());
+        let mut any = false;
+        for (session, it) in self.model.sessions.iter().enumerate() {
+            let mut row = vec![0; it.to - it.from];
+            for (offset, power) in row.iter_mut().enumerate() {
+                let slot = it.from + offset;
+                let was_on = it.min_mw > 0 && it.previous_at(slot) >= it.min_mw;
+                if was_on && self.fits(&taken, session, slot) {
+                    self.take_minimum(&mut taken, session, slot);
+                    *power = it.min_mw;
+                    any = true;
+                }
+            }
+            kept.push(row);
+        }
+        if !any {
+            return None;
+        }
+        self.reopen(room, &kept, budget);
+        let powers = self.round(budget);
+        let worth = Worth::of(self.model, &powers);
+        Some((powers, worth))
+    }
+
     /// Rounds away small powers, on top of the decisions the room holds already.
-    fn round(&mut self, mut powers: Powers, budget: &mut Budget<'_>) -> Powers {
+    fn round(&mut self, budget: &Budget<'_>) -> Powers {
+        let mut powers = self.settled.network.powers();
         for _ in 0..ROUNDS_MAX {
             let open = self.open(&powers);
             if open.is_empty() || budget.is_spent() {
                 break;
             }
-            self.decide(&powers, &open);
-            self.settle(open.iter().map(|it| (it.session, it.slot)));
+            self.decide(&open);
+            self.settle(open.iter().map(|it| (it.session, it.slot)), budget);
             powers = self.settled.network.powers();
-            budget.flows -= 1;
         }
         drop_small(self.model, &mut powers);
         powers
     }
 
     /// What is on stays on; what is off may come on again.
-    fn reopen(&mut self, room: &Room, powers: &Powers) {
+    fn reopen(&mut self, room: &Room, powers: &Powers, budget: &Budget<'_>) {
         let mut changed = Vec::new();
         for (session, it) in self.model.sessions.iter().enumerate() {
             for (offset, power) in powers[session].iter().enumerate() {
@@ -229,11 +285,15 @@ impl Rounding<'_> {
                 }
             }
         }
-        self.settle(changed.into_iter());
+        self.settle(changed.into_iter(), budget);
     }
 
     /// Brings the flow in line with what was decided about these sessions and slots.
-    fn settle(&mut self, changed: impl Iterator<Item = (usize, usize)> + Clone) {
+    fn settle(
+        &mut self,
+        changed: impl Iterator<Item = (usize, usize)> + Clone,
+        budget: &Budget<'_>,
+    ) {
         let network = &mut self.settled.network;
         for (session, slot) in changed.clone() {
             let offset = slot - self.model.sessions[session].from;
@@ -244,7 +304,7 @@ impl Rounding<'_> {
         for (session, slot) in changed {
             network.lift(session, slot);
         }
-        self.settled.settle();
+        self.settled.settle(budget.work);
     }
 
     /// The open powers, slot by slot.
@@ -265,8 +325,7 @@ impl Rounding<'_> {
         open
     }
 
-    fn decide(&mut self, powers: &Powers, open: &[Open]) {
-        let loads = self.loads(powers);
+    fn decide(&mut self, open: &[Open]) {
         let mut taken = self.taken();
         let mut owed = vec![0_i64; self.model.sessions.len()];
         let mut carried: BTreeMap<usize, i64> = BTreeMap::new();
@@ -274,10 +333,7 @@ impl Rounding<'_> {
             let mut groups: BTreeMap<Option<usize>, Vec<Open>> = BTreeMap::new();
             for it in slot {
                 owed[it.session] += it.power;
-                groups
-                    .entry(self.binding(&loads, *it))
-                    .or_default()
-                    .push(*it);
+                groups.entry(self.binding(*it)).or_default().push(*it);
             }
             for (circuit, mut group) in groups {
                 group.sort_by_key(|it| (std::cmp::Reverse(owed[it.session]), it.session));
@@ -309,25 +365,35 @@ impl Rounding<'_> {
 
     /// Holds a session at its minimum or more, if its need and all limits leave room for that.
     fn switch_on(&mut self, taken: &mut Taken, it: Open) -> bool {
-        let need = &self.model.sessions[it.session];
-        let min = need.min_mw;
-        let offset = it.slot - need.from;
-        let fits = self.room.high[it.session][offset] >= min
-            && self.room.need[it.session] - taken.of_session[it.session] >= min
-            && self
-                .room
-                .upwards(self.room.circuit_of[it.session])
-                .all(|circuit| {
-                    self.room.free[circuit][it.slot] - taken.in_circuit[circuit][it.slot] >= min
-                });
+        let fits = self.fits(taken, it.session, it.slot);
         if fits {
-            self.room.low[it.session][offset] = min;
-            taken.of_session[it.session] += min;
-            for circuit in self.room.upwards(self.room.circuit_of[it.session]) {
-                taken.in_circuit[circuit][it.slot] += min;
-            }
+            let need = &self.model.sessions[it.session];
+            self.room.low[it.session][it.slot - need.from] = need.min_mw;
+            self.take_minimum(taken, it.session, it.slot);
         }
         fits
+    }
+
+    /// True if need and limits leave room for one more minimum.
+    fn fits(&self, taken: &Taken, session: usize, slot: usize) -> bool {
+        let need = &self.model.sessions[session];
+        let min = need.min_mw;
+        self.room.high[session][slot - need.from] >= min
+            && self.room.need[session] - taken.of_session[session] >= min
+            && self
+                .room
+                .upwards(self.room.circuit_of[session])
+                .all(|circuit| {
+                    self.room.free[circuit][slot] - taken.in_circuit[circuit][slot] >= min
+                })
+    }
+
+    fn take_minimum(&self, taken: &mut Taken, session: usize, slot: usize) {
+        let min = self.model.sessions[session].min_mw;
+        taken.of_session[session] += min;
+        for circuit in self.room.upwards(self.room.circuit_of[session]) {
+            taken.in_circuit[circuit][slot] += min;
+        }
     }
 
     fn switch_off(&mut self, it: Open) {
@@ -336,11 +402,11 @@ impl Rounding<'_> {
     }
 
     /// The deepest circuit that is full and so forces the session below its minimum.
-    fn binding(&self, loads: &[Vec<i64>], it: Open) -> Option<usize> {
+    fn binding(&self, it: Open) -> Option<usize> {
         let missing = self.model.sessions[it.session].min_mw - it.power;
         self.room
             .upwards(self.room.circuit_of[it.session])
-            .find(|circuit| self.room.free[*circuit][it.slot] - loads[*circuit][it.slot] < missing)
+            .find(|circuit| self.settled.network.slack_of(*circuit, it.slot) < missing)
     }
 
     fn loads(&self, powers: &Powers) -> Vec<Vec<i64>> {

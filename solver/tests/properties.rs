@@ -9,7 +9,15 @@ use proptest::prelude::*;
 use support::random::{Features, problem};
 
 fn solved(problem: &Problem, backend: Backend, relax: bool) -> Solution {
-    solve(problem, &Settings { backend, relax }, &|| false)
+    solve(
+        problem,
+        &Settings {
+            backend,
+            relax,
+            ..Settings::default()
+        },
+        &|| false,
+    )
 }
 
 fn weighted_unmet(problem: &Problem, plan: &Solution) -> f64 {
@@ -84,7 +92,8 @@ proptest! {
         let unmet = (weighted_unmet(&problem, &flow), weighted_unmet(&problem, &program));
         prop_assert!(is_near(unmet.0, unmet.1, 1e-6), "unmet {:?}", unmet);
         let cost = (flow.cost.total, program.cost.total);
-        prop_assert!(is_near(cost.0, cost.1, 1e-6), "cost {:?}", cost);
+        // The program holds unmet energy to 1e-8 of itself, which a peak multiplies.
+        prop_assert!(is_near(cost.0, cost.1, 5e-6), "cost {:?}", cost);
     }
 
     #[test]

@@ -14,6 +14,7 @@ use good_lp::{ResolutionError, Solution as _, SolverModel, clarabel, microlp};
 
 use crate::UsedBackend;
 use crate::model::Model;
+use crate::work::Work;
 use program::{Program, Stage};
 
 /// What the linear program decided, in kW.
@@ -39,34 +40,47 @@ const UNMET_TOLERANCE_KWH: f64 = 1e-5;
 const CELLS_MAX: usize = 200_000;
 
 /// Solves the stages: least unmet energy, then least cost. `None` when the backend fails or
-/// `should_stop` says so.
-pub(crate) fn solve(
-    model: &Model<'_>,
-    backend: UsedBackend,
-    should_stop: &dyn Fn() -> bool,
-) -> Option<Answer> {
+/// there is not enough work left.
+pub(crate) fn solve(model: &Model<'_>, backend: UsedBackend, work: &Work<'_>) -> Option<Answer> {
     let cells: usize = model.sessions.iter().map(|it| it.to - it.from).sum();
-    if should_stop() || cells > CELLS_MAX {
+    if work.is_over() || cells > CELLS_MAX || !affords(work, cells) {
         return None;
     }
     // A price on unmet energy above all others does both stages at once where nothing stays unmet.
-    let (answer, unmet) = run(model, backend, Stage::PricedUnmet)?;
-    if unmet <= UNMET_TOLERANCE_KWH || should_stop() {
+    let (answer, unmet) = run(model, backend, Stage::PricedUnmet, work)?;
+    if unmet <= UNMET_TOLERANCE_KWH || work.is_over() || !affords(work, cells) {
         return Some(answer);
     }
-    let (_, least) = run(model, backend, Stage::LeastUnmet)?;
-    if should_stop() {
+    let (_, least) = run(model, backend, Stage::LeastUnmet, work)?;
+    if work.is_over() || !affords(work, cells) {
         return Some(answer);
     }
     let most = least + least.abs().max(1.0) * 1e-8;
     let shadow = answer.shadow.clone();
-    let held = run(model, backend, Stage::LeastCost { unmet_most: most });
+    let held = run(model, backend, Stage::LeastCost { unmet_most: most }, work);
     Some(held.map_or(answer, |(held, _)| Answer { shadow, ..held }))
+}
+
+/// What a run of the program counts as: some 15 microseconds for each slot of a window.
+fn run_steps(cells: usize) -> u64 {
+    const STEPS_PER_CELL: u64 = 6_000;
+    STEPS_PER_CELL * cells as u64
+}
+
+fn affords(work: &Work<'_>, cells: usize) -> bool {
+    work.affords(run_steps(cells))
 }
 
 /// One run of a backend. A panic inside one is an answer it does not give, no more: there is
 /// another method behind.
-fn run(model: &Model<'_>, backend: UsedBackend, stage: Stage) -> Option<(Answer, f64)> {
+fn run(
+    model: &Model<'_>,
+    backend: UsedBackend,
+    stage: Stage,
+    work: &Work<'_>,
+) -> Option<(Answer, f64)> {
+    let cells: usize = model.sessions.iter().map(|it| it.to - it.from).sum();
+    work.spend(run_steps(cells));
     catch_unwind(AssertUnwindSafe(|| run_backend(model, backend, stage).ok()))
         .ok()
         .flatten()

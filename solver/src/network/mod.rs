@@ -203,7 +203,22 @@ impl Network {
 
     /// True where the limit of a circuit of the room leaves nothing.
     pub(crate) fn is_full(&self, circuit: usize, slot: usize) -> bool {
-        self.branch_of[circuit].is_some_and(|circuit| self.slack(circuit, slot) <= 0)
+        self.slack_of(circuit, slot) <= 0
+    }
+
+    /// What the limit of a circuit of the room leaves; no end to it where it can never bind.
+    pub(crate) fn slack_of(&self, circuit: usize, slot: usize) -> i64 {
+        self.branch_of[circuit].map_or(UNBOUNDED, |circuit| self.slack(circuit, slot))
+    }
+
+    /// Steps of work so far: rows looked at and powers changed.
+    pub(crate) fn work(&self) -> u64 {
+        self.search.work
+    }
+
+    /// Lets so many more steps be taken; beyond, slots are filled directly, without a search.
+    pub(crate) fn limit_work(&mut self, more: u64) {
+        self.search.work_limit = self.search.work.saturating_add(more);
     }
 
     fn node(&self, circuit: usize, slot: usize) -> usize {
@@ -377,6 +392,7 @@ impl Tree {
 mod tests {
     use super::*;
     use crate::parse_problem;
+    use crate::work::Work;
 
     /// Two cars below a site, hours as slots.
     fn settled(
@@ -396,7 +412,8 @@ mod tests {
             "sessions": [car(0), car(1)]});
         let problem = parse_problem(&json.to_string()).unwrap();
         let model = Model::new(&problem);
-        crate::flow::Settled::new(&model, &Room::of(&model))
+        let work = Work::new(None, &|| false);
+        crate::flow::Settled::new(&model, &Room::of(&model), &work)
             .network
             .powers()
     }
@@ -418,13 +435,14 @@ mod tests {
                 "energy_kwh": 4.0, "max_kw": 5.0}]}"#;
         let problem = parse_problem(json).unwrap();
         let model = Model::new(&problem);
-        let mut settled = crate::flow::Settled::new(&model, &Room::of(&model));
+        let work = Work::new(None, &|| false);
+        let mut settled = crate::flow::Settled::new(&model, &Room::of(&model), &work);
         assert_eq!(settled.network.powers(), [vec![4_000_000, 0]]);
         settled.network.cap(0, 1_000_000);
-        settled.settle();
+        settled.settle(&work);
         assert_eq!(settled.network.powers(), [vec![1_000_000, 3_000_000]]);
         settled.network.cap(0, 10_000_000);
-        settled.settle();
+        settled.settle(&work);
         assert_eq!(settled.network.powers(), [vec![4_000_000, 0]]);
     }
 }

@@ -27,6 +27,9 @@ pub(super) struct Search {
     kept_sum: i64,
     /// What slots hold beyond what they keep may move.
     may_move: bool,
+    /// Steps so far, and how many there may be.
+    pub(super) work: u64,
+    pub(super) work_limit: u64,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -87,6 +90,8 @@ impl Search {
             kept: vec![0; slots],
             kept_sum: 0,
             may_move: false,
+            work: 0,
+            work_limit: u64::MAX,
         }
     }
 
@@ -137,7 +142,11 @@ impl Network {
             }
             self.pour(slot, most, false);
         }
-        while self.used(slot) < most && self.has_source_beside(slot) && self.find(slot) {
+        while self.used(slot) < most
+            && self.has_source_beside(slot)
+            && self.search.work < self.search.work_limit
+            && self.find(slot)
+        {
             for index in 0..self.search.found.len() {
                 self.augment(self.search.found[index], slot, most);
             }
@@ -153,6 +162,7 @@ impl Network {
     /// Gives to those who want more and may use the slot; `again`: no more than the plan before.
     fn pour(&mut self, slot: usize, most: i64, again: bool) {
         let row = slot * self.session_words();
+        self.search.work += self.session_words() as u64;
         for word in 0..self.session_words() {
             let bits = self.room[row + word] & self.open[word];
             for place in bits::ones(word, bits) {
@@ -171,6 +181,7 @@ impl Network {
                 if amount > 0 {
                     self.draw(place, slot, amount);
                     self.gain(place, amount);
+                    self.search.work += 4;
                     if self.used(slot) >= most {
                         return;
                     }
@@ -206,6 +217,7 @@ impl Network {
         search.seen_classes.resize(self.classes.len(), false);
         search.queue.clear();
         search.found.clear();
+        search.work += (search.seen_sessions.len() + search.seen_nodes.len()) as u64;
         self.visit(GRID, slot, NOBODY);
         let mut at = 0;
         let mut until = usize::MAX;
@@ -270,6 +282,7 @@ impl Network {
         let row = slot * self.session_words();
         let search = &mut self.search;
         for (word, mask) in bits::spans(from, to) {
+            search.work += 1;
             let new = self.room[row + word] & mask & !search.seen_sessions[word];
             search.seen_sessions[word] |= new;
             for place in bits::ones(word, new) {
@@ -293,6 +306,7 @@ impl Network {
         let class = &self.classes[it.class];
         if class.left != UNBOUNDED && it.got < it.need && !self.search.seen_classes[it.class] {
             self.search.seen_classes[it.class] = true;
+            self.search.work += class.members.len() as u64;
             for other in class.members.iter().copied() {
                 if !bits::get(&self.search.seen_sessions, other) {
                     bits::put(&mut self.search.seen_sessions, other, true);
@@ -303,6 +317,7 @@ impl Network {
         }
         let words = self.slot_words();
         for (word, mask) in bits::spans(it.from, it.to) {
+            self.search.work += 1;
             let seen = self.search.seen_nodes[it.circuit * words + word];
             let new = self.used[place * words + word] & mask & !seen;
             for slot in bits::ones(word, new) {
@@ -373,6 +388,7 @@ impl Network {
                 }
             }
         }
+        self.search.work += 4 * path.len() as u64;
         self.search.path = path;
     }
 

@@ -149,6 +149,7 @@ impl PlanArgs {
         let settings = Settings {
             backend: self.backend.into(),
             relax: self.relax,
+            ..Settings::default()
         };
         let watch = Stopwatch::start();
         let limit_ms = self.time_limit_ms.map(f64::from);

@@ -1,0 +1,107 @@
+//! Plans that are cut off, made again, and made side by side.
+
+mod support;
+
+use evenload_solver::{Problem, Settings, Solution, Status, audit, solve};
+use proptest::prelude::*;
+use support::random::{Features, problem};
+
+fn plan(problem: &Problem, work_limit: Option<u64>) -> Solution {
+    let settings = Settings {
+        work_limit,
+        ..Settings::default()
+    };
+    solve(problem, &settings, &|| false)
+}
+
+fn bytes(plan: &Solution) -> String {
+    serde_json::to_string(plan).expect("a solution is plain JSON")
+}
+
+fn weighted_unmet(problem: &Problem, plan: &Solution) -> f64 {
+    let pairs = problem.sessions.iter().zip(&plan.sessions);
+    pairs.map(|(it, plan)| it.priority * plan.unmet_kwh).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+    #[test]
+    fn a_plan_cut_off_by_its_work_keeps_every_promise_and_is_the_same_every_time(
+        (problem, share) in (problem(Features::ALL), 0_u64..100)
+    ) {
+        let whole = plan(&problem, None);
+        let limit = Some(whole.work * share / 100);
+        let (one, other) = (plan(&problem, limit), plan(&problem, limit));
+        prop_assert_eq!(audit(&problem, &one).violations, vec![]);
+        prop_assert_eq!(bytes(&one), bytes(&other));
+        prop_assert!(one.status != Status::Optimal || one.work < whole.work.max(1) || share == 0
+            || bytes(&one) == bytes(&whole));
+    }
+
+    #[test]
+    fn enough_work_gives_the_plan_without_a_limit(problem in problem(Features::FLOW)) {
+        let whole = plan(&problem, None);
+        let limited = plan(&problem, Some(whole.work.saturating_mul(2) + 1_000_000_000));
+        prop_assert_eq!(bytes(&limited), bytes(&whole));
+    }
+
+    #[test]
+    fn nothing_beats_the_bound(problem in problem(Features { demand_charge: true, ..Features::FLOW })) {
+        let plan = plan(&problem, None);
+        if let Some(bound) = plan.bound {
+            let relaxed = solve(&problem, &Settings { relax: true, ..Settings::default() }, &|| false);
+            prop_assert!((bound.cost - relaxed.cost.total).abs() <= 1e-5, "{} {}", bound.cost, relaxed.cost.total);
+            prop_assert!((bound.unmet_kwh - relaxed.unmet_kwh).abs() <= 1e-5);
+            prop_assert!(weighted_unmet(&problem, &plan) >= weighted_unmet(&problem, &relaxed) - 1e-5);
+        }
+    }
+
+    #[test]
+    fn a_plan_made_again_keeps_every_promise_and_costs_no_more(problem in problem(Features::FLOW)) {
+        let first = plan(&problem, None);
+        let mut again = problem.clone();
+        again.previous = first.sessions.iter().map(|it| (it.id.clone(), it.power_kw.clone())).collect();
+        let second = plan(&again, None);
+        prop_assert_eq!(audit(&again, &second).violations, vec![]);
+        let unmet = (weighted_unmet(&problem, &first), weighted_unmet(&problem, &second));
+        prop_assert!(unmet.1 <= unmet.0 + 2e-3, "unmet {:?}", unmet);
+        if unmet.1 >= unmet.0 - 1e-6 {
+            let (before, after) = (first.cost.total, second.cost.total);
+            prop_assert!(after <= before + 1e-3 * before.abs() + 1e-5, "{before} then {after}");
+        }
+    }
+}
+
+#[test]
+fn the_same_problems_have_the_same_plans_on_one_thread_and_on_four() {
+    use proptest::strategy::ValueTree as _;
+    use proptest::test_runner::TestRunner;
+
+    let mut runner = TestRunner::deterministic();
+    let mut draw = || {
+        problem(Features::ALL)
+            .new_tree(&mut runner)
+            .unwrap()
+            .current()
+    };
+    let problems: Vec<Problem> = (0..40).map(|_| draw()).collect();
+    let alone: Vec<String> = problems.iter().map(|it| bytes(&plan(it, None))).collect();
+    let beside: Vec<String> = std::thread::scope(|scope| {
+        let workers: Vec<_> = problems
+            .chunks(10)
+            .map(|part| {
+                scope.spawn(|| {
+                    part.iter()
+                        .map(|it| bytes(&plan(it, None)))
+                        .collect::<Vec<_>>()
+                })
+            })
+            .collect();
+        workers
+            .into_iter()
+            .flat_map(|it| it.join().unwrap())
+            .collect()
+    });
+    assert_eq!(alone, beside);
+}
