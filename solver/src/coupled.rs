@@ -150,6 +150,9 @@ impl Decided {
     }
 }
 
+/// Steps of fitting, calming, reporting and auditing a plan, for each slot of a window.
+const FINISH_STEPS_PER_CELL: u64 = 40;
+
 /// Places the charging, 0 or at least the minimum, and fits everything to every limit.
 fn place(model: &Model<'_>, decided: Decided, work: &Work<'_>) -> Draft {
     let Decided {
@@ -163,6 +166,7 @@ fn place(model: &Model<'_>, decided: Decided, work: &Work<'_>) -> Draft {
     let has_minimum = model.sessions.iter().any(|it| it.min_mw > 0);
     let relaxed = (has_minimum && !work.is_over()).then(|| settled.network.powers());
     let mut powers = steps::plan(model, &room, settled, work);
+    work.spend(FINISH_STEPS_PER_CELL * model.cells());
     steps::fit(model, &mut headroom, &mut powers);
     // A store may feed in less than planned where sessions moved away, and sessions must make room
     // where a store has less to give: each may touch the other, so both look again.

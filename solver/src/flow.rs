@@ -13,6 +13,9 @@ use crate::work::Work;
 /// Power by session and slot of its window, in mW.
 pub(crate) type Powers = Vec<Vec<i64>>;
 
+/// Steps of building a network, for each slot of a window.
+const BUILD_STEPS_PER_CELL: u64 = 20;
+
 /// A flow that has found its place. It can be changed and settled again, at the cost of the change.
 #[derive(Debug, Clone)]
 pub(crate) struct Settled {
@@ -43,9 +46,7 @@ impl Settled {
             weights: Weights::of(model),
         };
         settled.network.start_from_before();
-        // Building it is work too: each slot of each window is looked at a few times.
-        let cells: usize = model.sessions.iter().map(|it| it.to - it.from).sum();
-        work.spend(4 * cells as u64);
+        work.spend(BUILD_STEPS_PER_CELL * model.cells());
         settled.settle(work);
         settled
     }

@@ -135,6 +135,14 @@ impl<'p> Model<'p> {
         }
     }
 
+    /// Slots of all windows together.
+    pub(crate) fn cells(&self) -> u64 {
+        self.sessions
+            .iter()
+            .map(|it| (it.to - it.from) as u64)
+            .sum()
+    }
+
     /// The circuit and all above it, upwards.
     pub(crate) fn upwards(&self, circuit: usize) -> impl Iterator<Item = usize> + '_ {
         std::iter::successors(Some(circuit), |here| self.circuits[*here].parent)

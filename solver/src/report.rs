@@ -62,7 +62,8 @@ pub(crate) fn solution(
         status,
         backend,
         cost: cost(model, draft, &grid_kw, peak_kw),
-        unmet_kwh: sessions.iter().map(|it| it.unmet_kwh).sum(),
+        // The sum of nothing is -0.0.
+        unmet_kwh: sessions.iter().map(|it| it.unmet_kwh).sum::<f64>() + 0.0,
         peak_kw,
         sessions,
         circuits: (0..model.circuits.len())

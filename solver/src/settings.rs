@@ -16,8 +16,16 @@ pub enum Backend {
     Clarabel,
     /// The linear program by the simplex method of `microlp`; slow beyond some 100 sessions.
     Microlp,
-    /// The linear program by `HiGHS`; where it is not built in, `clarabel` takes its place.
+    /// The linear program by `HiGHS`; where it is not built in ([`Backend::is_built_in`]),
+    /// `clarabel` takes its place.
     Highs,
+}
+
+impl Backend {
+    /// True where the method is part of this build: `HiGHS` only with the feature `highs`.
+    pub const fn is_built_in(self) -> bool {
+        cfg!(feature = "highs") || !matches!(self, Self::Highs)
+    }
 }
 
 /// How to solve; the default is what the service uses.
@@ -29,9 +37,9 @@ pub struct Settings {
     pub relax: bool,
     /// Most steps of work; beyond, the best plan so far is returned. `None` = no limit.
     ///
-    /// A step is a row of bits looked at or a quarter of a power changed: the same count on every
-    /// machine, so a plan that is cut off is the same everywhere too. On one core of a machine of
-    /// 2023 a second is some 400 million steps; [`crate::Solution::work`] has what a plan took. A
+    /// A step is a row of bits looked at or a quarter of a power changed, and what else is done counts
+    /// by the size of the problem: the same count on every machine, so a plan that is cut off is the
+    /// same everywhere too. On one core of a machine of 2023 a second is some 100 million steps; [`crate::Solution::work`] has what a plan took. A
     /// run of the linear program cannot be cut off and counts by its size beforehand.
     pub work_limit: Option<u64>,
 }

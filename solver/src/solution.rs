@@ -58,8 +58,8 @@ pub struct Solution {
     /// What no plan can beat, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bound: Option<Bound>,
-    /// Steps of work the plan took (see [`crate::Settings::work_limit`]).
-    #[serde(default)]
+    /// Steps of work the plan took (see [`crate::Settings::work_limit`]); not part of the JSON.
+    #[serde(skip)]
     pub work: u64,
     /// Time to build, in milliseconds; filled in by the caller, who has a clock.
     pub build_ms: f64,
@@ -100,7 +100,7 @@ impl Solution {
             status: Status::Fallback,
             backend: UsedBackend::Proportional,
             cost: Cost::default(),
-            unmet_kwh: problem.sessions.iter().map(|it| it.energy_kwh).sum(),
+            unmet_kwh: problem.sessions.iter().map(|it| it.energy_kwh).sum::<f64>() + 0.0,
             peak_kw: 0.0,
             sessions: problem.sessions.iter().map(session).collect(),
             circuits: problem.circuits.iter().map(circuit).collect(),

@@ -89,6 +89,7 @@ fn preferred<'a>(
     let may_flow = matches!(settings.backend, Backend::Auto | Backend::Flow);
     let backend = match settings.backend {
         Backend::Microlp => UsedBackend::Microlp,
+        Backend::Highs if Backend::Highs.is_built_in() => UsedBackend::Highs,
         _ => UsedBackend::Clarabel,
     };
     let exact = match coupling {

@@ -2,7 +2,7 @@
 
 mod support;
 
-use evenload_solver::{Problem, Settings, Solution, Status, audit, solve};
+use evenload_solver::{Problem, Settings, Solution, Status, UsedBackend, audit, solve};
 use proptest::prelude::*;
 use support::random::{Features, problem};
 
@@ -50,10 +50,16 @@ proptest! {
     fn nothing_beats_the_bound(problem in problem(Features { demand_charge: true, ..Features::FLOW })) {
         let plan = plan(&problem, None);
         if let Some(bound) = plan.bound {
-            let relaxed = solve(&problem, &Settings { relax: true, ..Settings::default() }, &|| false);
-            prop_assert!((bound.cost - relaxed.cost.total).abs() <= 1e-5, "{} {}", bound.cost, relaxed.cost.total);
-            prop_assert!((bound.unmet_kwh - relaxed.unmet_kwh).abs() <= 1e-5);
-            prop_assert!(weighted_unmet(&problem, &plan) >= weighted_unmet(&problem, &relaxed) - 1e-5);
+            let settings = Settings { relax: true, ..Settings::default() };
+            let relaxed = solve(&problem, &settings, &|| false);
+            let cost = relaxed.cost.total;
+            // Where the program chose the peak it is known to its tolerance only, on the low side.
+            let off = if plan.backend == UsedBackend::Flow { 1e-5 } else { 1e-3 };
+            prop_assert!(bound.cost <= cost + 1e-5 && bound.cost >= cost - off, "{} {cost}", bound.cost);
+            prop_assert!((bound.unmet_kwh - relaxed.unmet_kwh).abs() <= off);
+            prop_assert!(
+                weighted_unmet(&problem, &plan) >= weighted_unmet(&problem, &relaxed) - 1e-5
+            );
         }
     }
 

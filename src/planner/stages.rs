@@ -32,7 +32,7 @@ const PHANTOM_PRIORITY: f64 = 0.25;
 /// Steps of work for each problem: some 0.7 s on one core of a machine of 2023, and a hundred times
 /// what a site of 100 EVSEs takes. Counted, not timed, so that a plan cut off is the same on every
 /// run. A plan is at most eight problems.
-const WORK_LIMIT: u64 = 300_000_000;
+const WORK_LIMIT: u64 = 70_000_000;
 /// Less than this is not missing: 10 Wh.
 const NOTHING_MISSING: Energy = Energy::from_joules(36_000);
 

@@ -253,6 +253,19 @@ fn every_backend_can_be_asked_for() {
 }
 
 #[test]
+fn a_backend_that_is_not_built_in_is_told_and_replaced() {
+    let output = plan(&tree(), &["--backend", "highs"]);
+    let used = object(&output)["backend"].clone();
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    if cfg!(feature = "highs") {
+        assert_eq!((used, complaint.as_str()), ("highs".into(), ""));
+    } else {
+        assert_eq!(used, "clarabel");
+        assert!(complaint.contains("HiGHS is not built in"), "{complaint}");
+    }
+}
+
+#[test]
 fn the_examples_can_be_planned() {
     for name in ["depot", "infeasible", "demand-charge"] {
         let path = repository(&format!("examples/plan/{name}.json"));

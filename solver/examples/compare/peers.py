@@ -4,7 +4,8 @@
 usage: peers.py {linprog|milp|cvxpy} SECONDS PROBLEM.json ...
 
 The formulation is that of solver/README.md, written down independently: first the least weighted
-unmet energy, then the least cost with that held. Times are processor time of building and solving.
+unmet energy, then the least cost with that held. Times are processor time of building and solving
+("ms") and of solving alone ("solve_ms").
 A peer that is not installed gives {"missing": why}.
 """
 
@@ -212,6 +213,7 @@ def linprog(problem, _seconds):
     most = np.concatenate([high[upper], -low[lower]])
     bounds = np.column_stack([program.low, program.high])
     unmet, cost = objective(program, program.unmet), objective(program, program.cost)
+    before = time.process_time()
 
     def run(goal, extra):
         a, b = above, most
@@ -226,7 +228,8 @@ def linprog(problem, _seconds):
     if least > 1e-7:
         least = run(unmet, None).fun
         answer = run(cost, (unmet, least + 1e-9 * max(1.0, abs(least))))
-    return {"cost": float(cost @ answer.x) + program.constant, "unmet": least}
+    return {"cost": float(cost @ answer.x) + program.constant, "unmet": least,
+            "solve_ms": (time.process_time() - before) * 1e3}
 
 
 def milp(problem, seconds):

@@ -7,6 +7,8 @@ use std::process::{Command, Stdio};
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     pub(crate) ms: f64,
+    /// Without building.
+    pub(crate) solve_ms: f64,
     pub(crate) cost: f64,
     pub(crate) unmet: f64,
     /// How far it may be from the best by its own account.
@@ -50,6 +52,7 @@ fn read(line: &str) -> Result<Answer, String> {
     let number = |key: &str| value[key].as_f64().unwrap_or_default();
     Ok(Answer {
         ms: number("ms"),
+        solve_ms: number("solve_ms"),
         cost: number("cost"),
         unmet: number("unmet"),
         gap: number("gap"),

@@ -10,6 +10,8 @@ mod program;
 use good_lp::{DualValues as _, SolutionWithDual as _};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+#[cfg(feature = "highs")]
+use good_lp::highs;
 use good_lp::{ResolutionError, Solution as _, SolverModel, clarabel, microlp};
 
 use crate::UsedBackend;
@@ -37,12 +39,12 @@ const UNMET_TOLERANCE_KWH: f64 = 1e-5;
 
 /// Most slots of all windows together: 2,000 sessions of 100 slots, some ten seconds. A backend does
 /// not look up while it works, so what would take minutes is left to the flow method.
-const CELLS_MAX: usize = 200_000;
+const CELLS_MAX: u64 = 200_000;
 
 /// Solves the stages: least unmet energy, then least cost. `None` when the backend fails or
 /// there is not enough work left.
 pub(crate) fn solve(model: &Model<'_>, backend: UsedBackend, work: &Work<'_>) -> Option<Answer> {
-    let cells: usize = model.sessions.iter().map(|it| it.to - it.from).sum();
+    let cells = model.cells();
     if work.is_over() || cells > CELLS_MAX || !affords(work, cells) {
         return None;
     }
@@ -62,12 +64,12 @@ pub(crate) fn solve(model: &Model<'_>, backend: UsedBackend, work: &Work<'_>) ->
 }
 
 /// What a run of the program counts as: some 15 microseconds for each slot of a window.
-fn run_steps(cells: usize) -> u64 {
-    const STEPS_PER_CELL: u64 = 6_000;
-    STEPS_PER_CELL * cells as u64
+fn run_steps(cells: u64) -> u64 {
+    const STEPS_PER_CELL: u64 = 1_500;
+    STEPS_PER_CELL * cells
 }
 
-fn affords(work: &Work<'_>, cells: usize) -> bool {
+fn affords(work: &Work<'_>, cells: u64) -> bool {
     work.affords(run_steps(cells))
 }
 
@@ -79,8 +81,7 @@ fn run(
     stage: Stage,
     work: &Work<'_>,
 ) -> Option<(Answer, f64)> {
-    let cells: usize = model.sessions.iter().map(|it| it.to - it.from).sum();
-    work.spend(run_steps(cells));
+    work.spend(run_steps(model.cells()));
     catch_unwind(AssertUnwindSafe(|| run_backend(model, backend, stage).ok()))
         .ok()
         .flatten()
@@ -100,6 +101,18 @@ fn run_backend(
         }
         let solved = lp.solve()?;
         return Ok(handles.read(model, &|variable| solved.value(variable)));
+    }
+    #[cfg(feature = "highs")]
+    if backend == UsedBackend::Highs {
+        let mut lp = unsolved.using(highs).set_threads(1);
+        let references: Vec<_> = rows.into_iter().map(|row| lp.add_constraint(row)).collect();
+        let mut solved = lp.solve()?;
+        let (mut answer, unmet) = handles.read(model, &|variable| solved.value(variable));
+        if matches!(stage, Stage::PricedUnmet) {
+            let duals = solved.compute_dual();
+            answer.shadow = Some(handles.shadow(model, &|row| duals.dual(references[row].clone())));
+        }
+        return Ok((answer, unmet));
     }
     let mut lp = unsolved.using(clarabel);
     let references: Vec<_> = rows.into_iter().map(|row| lp.add_constraint(row)).collect();

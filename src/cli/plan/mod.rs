@@ -23,6 +23,10 @@ use crate::service::clock::Stopwatch;
 use super::exit::Exit;
 use super::{batch, output};
 
+/// Said where HiGHS is asked for and is not there.
+const NOT_BUILT_IN: &str = "HiGHS is not built in (it needs `--features highs`, cmake and libclang \
+                            when building); clarabel takes its place";
+
 /// Energy below which nobody counts as short: what rounding to whole watts leaves.
 const UNMET_KWH_SEEN: f64 = 1e-3;
 
@@ -103,6 +107,9 @@ impl PlanArgs {
         {
             output::complain("standard input (-) can be given once only");
             return Exit::Usage;
+        }
+        if !Backend::from(self.backend).is_built_in() {
+            output::complain(NOT_BUILT_IN);
         }
         let as_json = self.json || !output::is_terminal();
         let mut exit = Exit::Done;

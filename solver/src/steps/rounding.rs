@@ -1,191 +1,14 @@
-//! 0 or at least the minimum: a flow plan whose small powers are rounded away step by step.
-//!
-//! Each round decides the powers below their minimum, on or off, and lets the flow place the rest
-//! of the energy anew; so what is taken from one slot finds the next cheapest by itself. In a slot
-//! where a limit binds, as many sessions stay on as their shares add up to, taking turns: who was
-//! given less than its share so far goes first.
+//! Deciding who is on and who is off, round by round.
 
 use std::collections::BTreeMap;
 
+use super::{Budget, NEAR_KWH, ROUNDS_MAX, Worth, drop_small};
 use crate::flow::{Powers, Settled};
-use crate::headroom::{Headroom, Tap};
-use crate::milliwatts;
 use crate::model::Model;
 use crate::room::Room;
-use crate::work::Work;
 
-/// Rounds of rounding; what is still open then is switched off.
-const ROUNDS_MAX: usize = 24;
-
-/// The flow plan, with every power 0 or at least its minimum; `settled` is the flow of the room.
-///
-/// Where there is a plan before, its decisions are tried first. What comes of them is kept if it is
-/// as near to what no plan can beat as a plan from nothing usually is; else both are made and the
-/// better one is taken.
-pub(crate) fn plan(model: &Model<'_>, room: &Room, settled: Settled, work: &Work<'_>) -> Powers {
-    let relaxed = settled.network.powers();
-    if model.sessions.iter().all(|it| it.min_mw == 0) {
-        return relaxed;
-    }
-    let bound = Worth::of(model, &relaxed);
-    let mut rounding = Rounding {
-        model,
-        room: room.clone(),
-        settled,
-    };
-    let budget = Budget::of(model, work);
-    let again = rounding.again(room, &budget);
-    if let Some((powers, worth)) = &again
-        && worth.is_near(bound)
-    {
-        return powers.clone();
-    }
-    let fresh = rounding.fresh(room, &budget);
-    match again {
-        Some((powers, worth)) if !fresh.1.is_better_than(worth) => powers,
-        _ => fresh.0,
-    }
-}
-
-/// How much rounding may still cost.
-struct Budget<'w> {
-    work: &'w Work<'w>,
-    until: u64,
-}
-
-impl<'w> Budget<'w> {
-    /// Some 50 ms, and more only where a few rounds take longer.
-    fn of(model: &Model<'_>, work: &'w Work<'w>) -> Self {
-        const STEPS: u64 = 20_000_000;
-        const STEPS_PER_CELL: u64 = 200;
-        let cells: usize = model.sessions.iter().map(|it| it.to - it.from).sum();
-        Self {
-            work,
-            until: work.part(STEPS.max(STEPS_PER_CELL * cells as u64)),
-        }
-    }
-
-    fn is_spent(&self) -> bool {
-        self.work.spent() >= self.until || self.work.is_over()
-    }
-}
-
-/// How good a plan is: less unmet first, then less cost.
-#[derive(Debug, Clone, Copy)]
-struct Worth {
-    unmet: f64,
-    cost: f64,
-}
-
-impl Worth {
-    fn of(model: &Model<'_>, powers: &Powers) -> Self {
-        let mut worth = Self {
-            unmet: 0.0,
-            cost: 0.0,
-        };
-        for (it, powers) in model.sessions.iter().zip(powers) {
-            let drawn: i64 = powers.iter().sum();
-            worth.unmet += it.weight * milliwatts::to_kw((it.energy - drawn).max(0));
-            for (slot, power) in (it.from..it.to).zip(powers) {
-                worth.cost += model.import_price(slot) * milliwatts::to_kw(*power);
-            }
-        }
-        worth
-    }
-
-    /// True for a plan that leaves no more unmet than the bound and costs next to nothing more.
-    fn is_near(self, bound: Self) -> bool {
-        /// What a plan from nothing usually costs above the bound.
-        const NEAR: f64 = 5e-4;
-        const NEAR_KWH: f64 = 1e-3;
-        self.unmet <= bound.unmet + NEAR_KWH && self.cost <= bound.cost + NEAR * bound.cost.abs()
-    }
-
-    fn is_better_than(self, other: Self) -> bool {
-        const NOISE: f64 = 1e-6;
-        self.unmet < other.unmet - NOISE
-            || (self.unmet < other.unmet + NOISE && self.cost < other.cost - NOISE)
-    }
-}
-
-/// Drops every power below its minimum.
-fn drop_small(model: &Model<'_>, powers: &mut Powers) {
-    for (it, powers) in model.sessions.iter().zip(powers) {
-        for power in powers
-            .iter_mut()
-            .filter(|power| **power > 0 && **power < it.min_mw)
-        {
-            *power = 0;
-        }
-    }
-}
-
-/// Lowers whatever breaks a limit, and takes all that is planned out of the headroom.
-pub(crate) fn fit(model: &Model<'_>, headroom: &mut Headroom, powers: &mut Powers) {
-    for (session, it) in model.sessions.iter().enumerate() {
-        let tap = Tap::of_session(model, session);
-        for (offset, power) in powers[session]
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, mw)| **mw > 0)
-        {
-            let slot = it.from + offset;
-            let fitting = headroom.up(model, tap, slot).clamp(0, *power);
-            *power = if fitting < it.min_mw { 0 } else { fitting };
-            headroom.take(model, tap, slot, *power);
-        }
-    }
-}
-
-/// Like [`fit`], for powers the headroom already counts.
-pub(crate) fn refit(model: &Model<'_>, headroom: &mut Headroom, powers: &mut Powers) {
-    for (session, it) in model.sessions.iter().enumerate() {
-        let tap = Tap::of_session(model, session);
-        for (offset, power) in powers[session]
-            .iter_mut()
-            .enumerate()
-            .filter(|(_, mw)| **mw > 0)
-        {
-            let slot = it.from + offset;
-            let over = -headroom.up(model, tap, slot);
-            if over > 0 {
-                let fitting = (*power - over).max(0);
-                let fitting = if fitting < it.min_mw { 0 } else { fitting };
-                headroom.take(model, tap, slot, fitting - *power);
-                *power = fitting;
-            }
-        }
-    }
-}
-
-/// Gives each session that misses more than `least_kwh` what it still needs, where there is room
-/// for it, cheapest slots first.
-pub(crate) fn refill(
-    model: &Model<'_>,
-    headroom: &mut Headroom,
-    powers: &mut Powers,
-    least_kwh: f64,
-) {
-    let least = milliwatts::nearest(least_kwh / model.hours);
-    for (session, it) in model.sessions.iter().enumerate() {
-        let tap = Tap::of_session(model, session);
-        let mut left = it.energy - powers[session].iter().sum::<i64>();
-        if left <= least || it.stores {
-            continue;
-        }
-        let mut slots: Vec<usize> = (it.from..it.to).collect();
-        slots.sort_by(|a, b| model.import_price(*a).total_cmp(&model.import_price(*b)));
-        for slot in slots {
-            let now = powers[session][slot - it.from];
-            let more = headroom.up(model, tap, slot).min(it.max_mw - now).min(left);
-            if more > 0 && now + more >= it.min_mw {
-                headroom.take(model, tap, slot, more);
-                powers[session][slot - it.from] += more;
-                left -= more;
-            }
-        }
-    }
-}
+/// Switches tried for sessions that are short, each of which costs a flow.
+const RESCUES_MAX: usize = 40;
 
 /// A power that is neither 0 nor at least the minimum.
 #[derive(Debug, Clone, Copy)]
@@ -195,17 +18,17 @@ struct Open {
     power: i64,
 }
 
-struct Rounding<'m> {
-    model: &'m Model<'m>,
+pub(super) struct Rounding<'m> {
+    pub(super) model: &'m Model<'m>,
     /// The room with what is decided.
-    room: Room,
+    pub(super) room: Room,
     /// The flow in it.
-    settled: Settled,
+    pub(super) settled: Settled,
 }
 
 impl Rounding<'_> {
     /// The plan from the relaxed flow alone, improved while that pays.
-    fn fresh(&mut self, room: &Room, budget: &Budget<'_>) -> (Powers, Worth) {
+    pub(super) fn fresh(&mut self, room: &Room, budget: &Budget<'_>) -> (Powers, Worth) {
         if self.room.low != room.low || self.room.high != room.high {
             // What was decided for the plan before goes.
             let nothing: Powers = room.low.iter().map(|it| vec![0; it.len()]).collect();
@@ -225,8 +48,109 @@ impl Rounding<'_> {
         (best, worth)
     }
 
+    /// Looks for switches that bring more energy to who is short, while a plan without minimums
+    /// shows that there is more to be had.
+    pub(super) fn rescue(
+        &mut self,
+        room: &Room,
+        (mut best, mut worth): (Powers, Worth),
+        bound: Worth,
+        budget: &Budget<'_>,
+    ) -> (Powers, Worth) {
+        let mut tries = 0;
+        'improved: while worth.unmet > bound.unmet + NEAR_KWH {
+            self.reopen(room, &best, budget);
+            for (session, slot) in self.openings(&best) {
+                tries += 1;
+                if tries > RESCUES_MAX || budget.is_spent() {
+                    return (best, worth);
+                }
+                let before = (self.room.clone(), self.settled.clone());
+                if self.force(session, slot, budget) {
+                    let next = self.round(budget);
+                    let next_worth = Worth::of(self.model, &next);
+                    if next_worth.is_better_than(worth) {
+                        (best, worth) = (next, next_worth);
+                        continue 'improved;
+                    }
+                }
+                (self.room, self.settled) = before;
+            }
+            break;
+        }
+        (best, worth)
+    }
+
+    /// Where sessions that are short could charge and do not, cheapest first.
+    fn openings(&self, powers: &Powers) -> Vec<(usize, usize)> {
+        let mut openings = Vec::new();
+        for (session, it) in self.model.sessions.iter().enumerate() {
+            let left = it.energy - powers[session].iter().sum::<i64>();
+            if left >= it.min_mw && it.min_mw > 0 {
+                let off = (it.from..it.to).filter(|slot| powers[session][slot - it.from] == 0);
+                openings.extend(off.map(|slot| (session, slot)));
+            }
+        }
+        let price = |slot: usize| self.model.import_price(slot);
+        openings.sort_by(|a, b| price(a.1).total_cmp(&price(b.1)).then(a.cmp(b)));
+        openings
+    }
+
+    /// Holds a session at its minimum in a slot; where a limit is in the way, whoever has most other
+    /// slots to turn to goes off there. False where that cannot be.
+    fn force(&mut self, session: usize, slot: usize, budget: &Budget<'_>) -> bool {
+        let mut taken = self.taken();
+        let mut changed = vec![(session, slot)];
+        let min = self.model.sessions[session].min_mw;
+        let circuits: Vec<usize> = self.room.upwards(self.room.circuit_of[session]).collect();
+        for circuit in circuits {
+            while self.room.free[circuit][slot] - taken.in_circuit[circuit][slot] < min {
+                let Some(other) = self.most_flexible(session, circuit, slot) else {
+                    return false;
+                };
+                let offset = slot - self.model.sessions[other].from;
+                let low = self.room.low[other][offset];
+                taken.of_session[other] -= low;
+                for above in self.room.upwards(self.room.circuit_of[other]) {
+                    taken.in_circuit[above][slot] -= low;
+                }
+                self.room.low[other][offset] = 0;
+                self.room.high[other][offset] = 0;
+                changed.push((other, slot));
+            }
+        }
+        if !self.fits(&taken, session, slot) {
+            return false;
+        }
+        self.room.low[session][slot - self.model.sessions[session].from] = min;
+        self.settle(changed.into_iter(), budget);
+        true
+    }
+
+    /// Who is held on below a circuit in a slot and is off in most other slots of its window.
+    fn most_flexible(&self, session: usize, circuit: usize, slot: usize) -> Option<usize> {
+        let is_below = |other: usize| {
+            self.room
+                .upwards(self.room.circuit_of[other])
+                .any(|above| above == circuit)
+        };
+        let sessions = self.model.sessions.iter().enumerate();
+        sessions
+            .filter(|(other, it)| {
+                *other != session
+                    && (it.from..it.to).contains(&slot)
+                    && self.room.low[*other][slot - it.from] > 0
+                    && is_below(*other)
+            })
+            .max_by_key(|(other, _)| {
+                let off = self.room.low[*other].iter().filter(|low| **low == 0);
+                (off.count(), std::cmp::Reverse(*other))
+            })
+            .map(|(other, _)| other)
+    }
+
     /// The plan that keeps on who was on before, as far as limits and needs leave room for that.
-    fn again(&mut self, room: &Room, budget: &Budget<'_>) -> Option<(Powers, Worth)> {
+    pub(super) fn again(&mut self, room: &Room, budget: &Budget<'_>) -> Option<(Powers, Worth)> {
         let mut taken = self.taken();
         let mut kept: Powers = Vec::with_capacity(self.model.sessions.len());
         let mut any = false;
@@ -261,6 +185,7 @@ impl Rounding<'_> {
                 break;
             }
             self.decide(&open);
+            budget.spend_round();
             self.settle(open.iter().map(|it| (it.session, it.slot)), budget);
             powers = self.settled.network.powers();
         }
