@@ -23,7 +23,7 @@ use crate::service::clock::Stopwatch;
 use super::exit::Exit;
 use super::{batch, output};
 
-/// Said where HiGHS is asked for and is not there.
+/// Said where `HiGHS` is asked for and is not there.
 const NOT_BUILT_IN: &str = "HiGHS is not built in (it needs `--features highs`, cmake and libclang \
                             when building); clarabel takes its place";
 
