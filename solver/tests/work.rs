@@ -111,3 +111,19 @@ fn the_same_problems_have_the_same_plans_on_one_thread_and_on_four() {
     });
     assert_eq!(alone, beside);
 }
+
+#[test]
+fn ten_thousand_sessions_have_a_plan() {
+    let mut site = support::Site::with_prices(&[0.30, 0.10, 0.20, 0.05].repeat(24));
+    for index in 0..10_000_usize {
+        let from = index * 7 % 70;
+        site = site.car(&index.to_string(), from, from + 26, 20.0, 4.14, 11.04);
+    }
+    let mut problem = site.problem();
+    // 10,000 cars want 200 MWh; half of what they could draw at once when all are there.
+    problem.circuits[0].import_limit_kw = 15_000.0.into();
+    let made = plan(&problem, None);
+    assert_eq!(audit(&problem, &made).violations, vec![]);
+    assert_ne!(made.backend, UsedBackend::Proportional);
+    assert!(made.unmet_kwh < 1.0, "{}", made.unmet_kwh);
+}

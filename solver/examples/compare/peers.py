@@ -65,6 +65,27 @@ class Program:
 
         for name in circuits:
             base[name] = base_of(name)
+        by_phase = {}
+
+        def phases_of(name):
+            """A total stated alone: what is below by its phases, the rest a third each, never less
+            than nothing."""
+            it = circuits[name]
+            if it.get("base_load_phase_kw") is not None:
+                return [series(it["base_load_phase_kw"][p], slots) for p in PHASES]
+            children = [child for child in circuits if circuits[child]["parent"] == name]
+            below = [phases_of(child) for child in children]
+            sums = [[sum(rows[i][t] for rows in below) for t in range(slots)] for i in range(3)]
+            if it.get("base_load_kw") is not None:
+                for t in range(slots):
+                    rest = base[name][t] - sum(base[child][t] for child in children)
+                    for row in sums:
+                        row[t] += max(rest, 0.0) / 3
+            return sums
+
+        for name in circuits:
+            by_phase[name] = phases_of(name)
+        self.by_phase = by_phase
         # What is drawn below a circuit in a slot, and its share on each phase.
         drawn = {name: [[] for _ in range(slots)] for name in circuits}
 
@@ -142,9 +163,8 @@ class Program:
                 self.row(terms, -back, max(limit[slot] - base[name][slot], 0.0))
                 if phase is None:
                     continue
-                loads = it.get("base_load_phase_kw")
-                for index, letter in enumerate(PHASES):
-                    own = series(loads[letter], slots)[slot] if loads else base[name][slot] / 3
+                for index in range(3):
+                    own = self.by_phase[name][index][slot]
                     free = max(series(phase, slots)[slot] - own, 0.0)
                     terms = {c: s * shares[index] for c, s, shares in drawn[name][slot]}
                     terms = {c: f for c, f in terms.items() if f != 0.0}
