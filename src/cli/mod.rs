@@ -7,8 +7,10 @@ mod batch;
 pub mod check;
 pub mod completions;
 pub mod demo;
+pub mod doctor;
 pub mod exit;
 pub mod health;
+pub mod init;
 pub mod openapi;
 mod output;
 pub mod partner;
@@ -16,6 +18,7 @@ pub mod plan;
 mod remote;
 pub mod serve;
 pub mod site;
+pub mod token;
 pub mod version;
 
 use clap::{Parser, Subcommand};
@@ -46,6 +49,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Replay recorded sessions and prices: what would it have been worth?
     Backtest(backtest::BacktestArgs),
+    /// Five questions, then a first site and a first person
+    Init(init::InitArgs),
     /// Check the configuration and show what is in effect
     Check(check::CheckArgs),
     /// Ask a running service whether it is ready
@@ -54,6 +59,10 @@ enum Command {
     Partner(partner::PartnerArgs),
     /// The sites: list, show, set, mode, import from a partner's locations
     Site(site::SiteArgs),
+    /// Look at everything that must be right before limits are sent
+    Doctor(doctor::DoctorArgs),
+    /// Tokens for programs: create, list, revoke
+    Token(token::TokenArgs),
     /// Print the description of the REST API for machines
     Openapi(openapi::OpenApiArgs),
     /// Print a script that lets a shell complete our commands
@@ -70,10 +79,13 @@ pub fn run() -> Exit {
             Command::Demo(args) => args.run(),
             Command::Plan(args) => args.run(),
             Command::Backtest(args) => args.run(),
+            Command::Init(args) => args.run(),
             Command::Check(args) => args.run(),
             Command::Health(args) => args.run(),
             Command::Partner(args) => args.run(),
             Command::Site(args) => args.run(),
+            Command::Doctor(args) => args.run(),
+            Command::Token(args) => args.run(),
             Command::Openapi(args) => args.run(),
             Command::Completions(args) => args.run(),
             Command::Version(args) => args.run(),

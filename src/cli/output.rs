@@ -21,6 +21,13 @@ pub(super) fn line(text: &str) {
     }
 }
 
+/// Writes a question without ending its line.
+pub(super) fn prompt(text: &str) {
+    let mut out = io::stdout().lock();
+    // Nobody who reads means nobody who answers: the answer will say so.
+    let _ = write!(out, "{}", printable(text)).and_then(|()| out.flush());
+}
+
 /// Writes one JSON object on a line of its own.
 pub(super) fn object(value: &impl Serialize) {
     match serde_json::to_string(value) {

@@ -9,6 +9,7 @@ mod plan;
 mod problem_schema;
 #[cfg(unix)]
 mod secrets;
+mod setting_up;
 mod usage;
 
 use std::path::{Path, PathBuf};

@@ -122,8 +122,12 @@ export function useData(path, { slow = false, fixed = false } = {}) {
   useEffect(() => {
     if (!path) return undefined;
     const fresh = last.current.path !== path || last.current.turn !== turn;
-    if (!fresh && slow && Date.now() - last.current.at < 15000) return undefined;
-    last.current = { path, turn, at: Date.now() };
+    const since = Date.now() - last.current.at;
+    if (!fresh && slow && since < 15000) return undefined;
+    // One question at a time: a slow answer is waited for, not asked for again.
+    if (!fresh && last.current.pending && since < 10000) return undefined;
+    const asked = { path, turn, at: Date.now(), pending: true };
+    last.current = asked;
     let gone = false;
     get(path)
       .then((data) => !gone && setState({ data, error: null, path }))
@@ -132,7 +136,8 @@ export function useData(path, { slow = false, fixed = false } = {}) {
           me.value = { signed_in: false };
         }
         if (!gone) setState((before) => ({ ...before, error }));
-      });
+      })
+      .finally(() => (asked.pending = false));
     // An answer to an older question of the same path is still news.
     return () => {
       if (last.current.path !== path) gone = true;

@@ -67,6 +67,26 @@ const ALERTS = {
 };
 export const alertTitle = (kind) => t(ALERTS[kind] ?? kind.replaceAll("_", " "));
 
+// What an alert says: the service writes English; the German is made of the same facts.
+const GERMAN_ALERTS = {
+  excursion_open: ["Am Stromkreis {subject} darf bis zu {kw} zu viel bezogen werden.", "Absenkungen sind unterwegs. Bleibt es so: einen Ladepunkt anhalten oder die Grenze heben."],
+  evse_unsupported: ["{subject} lässt sich nicht steuern und zählt voll.", "Beim Ladenetz fragen, ob sich die Steuerung einschalten lässt."],
+  evse_disobedient: ["{subject} bezieht mehr als seine Grenze und zählt voll.", "Den Lader prüfen: wendet er Grenzen an, und stimmen seine Phasen?"],
+  profile_refused: ["Mehrere Grenzen nacheinander wurden an {subject} nicht angenommen.", "Die letzten Nachrichten mit dem Partner ansehen."],
+  profile_unanswered: ["Niemand sagte, ob eine Grenze an {subject} gilt.", "Erreicht der Partner unsere Adresse für seine Antworten? Den Partner prüfen."],
+  partner_stale: ["Partner {subject} wurde nicht zurückgelesen: dort wird nichts gehoben.", "Ist er angemeldet und erreichbar? Den Partner prüfen."],
+  vehicle_short: ["Dem Fahrzeug an {subject} werden {kw} fehlen.", "Die Abfahrt verlegen, einen anderen Ladepunkt anhalten oder sofort laden."],
+  limit_unknown: ["Für den Netzanschluss ist keine Grenze bekannt: es wird nur zugesehen.", "import_limit_kw am obersten Stromkreis setzen."],
+  meter_stale: ["Der Standortzähler schweigt; {kw} andere Last werden angenommen.", "Prüfen, was die Zählerwerte schickt."],
+};
+export function alertTexts(alert) {
+  const german = language.value === "de" && GERMAN_ALERTS[alert.kind];
+  if (!german) return { lang: "en", text: alert.text, action: alert.action };
+  const amount = /[\d.]+ k?Wh?/.exec(alert.text)?.[0].replace(".", ",") ?? "–";
+  const filled = german[0].replace("{subject}", alert.subject).replace("{kw}", amount);
+  return { lang: "de", text: filled, action: german[1] };
+}
+
 const KINDS = {
   import_limit: "import limit",
   export_limit: "export limit",

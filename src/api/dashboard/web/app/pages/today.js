@@ -6,7 +6,7 @@ import { OverrideButtons } from "../override.js";
 import { Card, Empty, Page, Pill, Table, Tile, Waiting, say } from "../parts.js";
 import { canOperate, currency, live, now, refresh, site, useData } from "../store.js";
 import { clock, dayClock, kw, kwh, number, span } from "../time.js";
-import { alertTitle, source, t } from "../text.js";
+import { alertTexts, alertTitle, source, t } from "../text.js";
 import { at } from "../strip.js";
 
 const TIGHT_MS = 10 * 60e3;
@@ -159,15 +159,20 @@ function Alerts({ of }) {
       ${alerts.slice(0, 20).map(
         (a) => html`<li key=${`${a.kind} ${a.subject}`} class=${a.severity}>
           <${Pill} kind=${a.severity === "critical" ? "bad" : "warn"}>${alertTitle(a.kind)}<//>
-          <div>
-            <p><strong>${a.subject}</strong> <span lang="en">${localTimes(a.text)}</span></p>
-            <p class="quiet" lang="en">${a.action}</p>
-          </div>
+          <${AlertText} alert=${a} />
           <${Remedy} alert=${a} />
         </li>`,
       )}
     </ul>
   <//>`;
+}
+
+function AlertText({ alert }) {
+  const told = alertTexts(alert);
+  return html`<div lang=${told.lang}>
+    <p><strong>${alert.subject}</strong> ${localTimes(told.text)}</p>
+    <p class="quiet">${told.action}</p>
+  </div>`;
 }
 
 // Instants in a text of the service, in the site's time.
