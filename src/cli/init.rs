@@ -191,11 +191,11 @@ fn ask(question: &str, otherwise: Option<&str>) -> Result<String, String> {
     if read.map_err(|error| error.to_string())? == 0 {
         return Err(format!("no answer to: {question}"));
     }
-    match (line.trim(), otherwise) {
-        ("", Some(text)) => Ok(text.to_owned()),
-        ("", None) => Err(format!("no answer to: {question}")),
-        (text, _) => Ok(text.to_owned()),
-    }
+    let given = Some(line.trim()).filter(|text| !text.is_empty());
+    given
+        .or(otherwise)
+        .map(str::to_owned)
+        .ok_or_else(|| format!("no answer to: {question}"))
 }
 
 /// Like [`ask`], without showing on a terminal what is typed.

@@ -54,6 +54,10 @@ export function OverrideEffect() {
   if (!answer) return null;
   const effect = answer.effect;
   const close = () => (done.value = null);
+  const undo = () => {
+    close();
+    send(answer.evse, "release");
+  };
   return html`<${Dialog} title=${`${answer.evse}: ${label(answer.action)}`} onClose=${close}>
     <p>${t("Holds until {time}.", { time: dayClock(answer.until) })}</p>
     ${
@@ -88,7 +92,7 @@ export function OverrideEffect() {
         : html`<p>${t("The effect was not computed: too many ask at once.")}</p>`
     }
     <p class="actions">
-      <button type="button" onClick=${() => send(answer.evse, "release")}>${t("Undo")}</button>
+      <button type="button" onClick=${undo}>${t("Undo")}</button>
       <button type="button" class="main" onClick=${close}>${t("Keep")}</button>
     </p>
   <//>`;

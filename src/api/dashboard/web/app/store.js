@@ -113,20 +113,20 @@ effect(() => {
   });
 });
 
-// Reads a path of the API and reads it again when something is new. `slow`: at most every 15 s.
-export function useData(path, { slow = false, fixed = false } = {}) {
+// Reads a path of the API and reads it again when something is new. `slow`: at most every 15 s, or at once when `when` changes.
+export function useData(path, { slow = false, fixed = false, when = null } = {}) {
   const [state, setState] = useState({ data: null, error: null });
   const last = useRef({ path: null, at: 0 });
   const version = fixed ? 0 : refresh.value;
   const [turn, setTurn] = useState(0);
   useEffect(() => {
     if (!path) return undefined;
-    const fresh = last.current.path !== path || last.current.turn !== turn;
+    const fresh = last.current.path !== path || last.current.turn !== turn || last.current.when !== when;
     const since = Date.now() - last.current.at;
     if (!fresh && slow && since < 15000) return undefined;
     // One question at a time: a slow answer is waited for, not asked for again.
     if (!fresh && last.current.pending && since < 10000) return undefined;
-    const asked = { path, turn, at: Date.now(), pending: true };
+    const asked = { path, turn, when, at: Date.now(), pending: true };
     last.current = asked;
     let gone = false;
     get(path)
@@ -142,7 +142,7 @@ export function useData(path, { slow = false, fixed = false } = {}) {
     return () => {
       if (last.current.path !== path) gone = true;
     };
-  }, [path, version, turn]);
+  }, [path, version, turn, when]);
   const current = state.path === path ? state.data : null;
   return { data: current, error: state.error, reload: () => setTurn((n) => n + 1) };
 }

@@ -1,6 +1,6 @@
 // A row of time as one gradient: the browser draws 500 of them without effort, and the colours
 // follow the theme because they are CSS variables.
-import { html, useState } from "./lib.js";
+import { html, useEffect, useRef, useState } from "./lib.js";
 
 // The value of a list of steps [[slot, value], ..] at a slot.
 export function at(steps, slot) {
@@ -29,9 +29,24 @@ export function gradient(steps, slots, shade) {
 export const powerShade = (max) => (kw) =>
   kw > 0 ? `color-mix(in srgb, var(--charge) ${Math.round(25 + 75 * Math.min(1, kw / max))}%, var(--cell))` : "var(--cell)";
 
+// Only what is on the screen or near it is painted: 500 gradients are dear to parse.
+const watched = new WeakMap();
+const watcher = new IntersectionObserver(
+  (entries) => entries.forEach((entry) => watched.get(entry.target)?.(entry.isIntersecting)),
+  { rootMargin: "400px" },
+);
+
 // A strip that can be clicked and walked with the arrow keys; `tell(slot)` is what it says.
 export function Strip({ label, background, slots, marks = [], selected, onSelect, tell }) {
   const [slot, setSlot] = useState(0);
+  const [near, setNear] = useState(false);
+  const element = useRef(null);
+  useEffect(() => {
+    const strip = element.current;
+    watched.set(strip, setNear);
+    watcher.observe(strip);
+    return () => watcher.unobserve(strip);
+  }, []);
   const choose = (next) => {
     const bounded = Math.max(0, Math.min(slots - 1, next));
     setSlot(bounded);
@@ -52,6 +67,7 @@ export function Strip({ label, background, slots, marks = [], selected, onSelect
   };
   const place = (position) => ({ left: `${Math.min(100, Math.max(0, (position / slots) * 100))}%` });
   return html`<div
+    ref=${element}
     class="strip"
     role="slider"
     tabindex="0"
@@ -59,12 +75,12 @@ export function Strip({ label, background, slots, marks = [], selected, onSelect
     aria-valuemin="0"
     aria-valuemax=${slots - 1}
     aria-valuenow=${slot}
-    aria-valuetext=${tell(slot)}
-    style=${{ backgroundImage: background }}
+    aria-valuetext=${near ? tell(slot) : undefined}
+    style=${{ backgroundImage: near ? background() : "none" }}
     onClick=${onClick}
     onKeyDown=${onKeyDown}
   >
-    ${marks.map((m) => html`<span class=${`mark ${m.kind}`} style=${place(m.slot)} title=${m.title}></span>`)}
+    ${near && marks.map((m) => html`<span class=${`mark ${m.kind}`} style=${place(m.slot)} title=${m.title}></span>`)}
     ${selected !== null &&
     html`<span class="selected" style=${{ ...place(selected), width: `${100 / slots}%` }}></span>`}
   </div>`;

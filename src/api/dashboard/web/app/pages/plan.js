@@ -4,12 +4,12 @@ import { part } from "../api.js";
 import { OverrideButtons } from "../override.js";
 import { Card, Empty, Page, Pill, Waiting } from "../parts.js";
 import { Strip, at, gradient, powerShade } from "../strip.js";
-import { currency, now, site, useData } from "../store.js";
+import { currency, live, site, useData } from "../store.js";
 import { clock, dayClock, kw, kwh, number } from "../time.js";
 import { reason, t } from "../text.js";
 
 export function Plan() {
-  const plan = useData(`/sites/${part(site.value)}/plan?compact=true`);
+  const plan = useData(`/sites/${part(site.value)}/plan?compact=true`, { slow: true, when: live.value?.plan_id });
   const [chosen, setChosen] = useState(null);
   const data = plan.data;
   if (!data) return html`<${Page} title=${t("Plan")}><${Waiting} of=${plan} /><//>`;
@@ -122,7 +122,7 @@ function Row({ plan, evse, chosen, onChoose }) {
     <span class="who">${evse.evse} <small>${kwh(evse.needed_kwh)}${evse.unmet_kwh > 0.1 && html` <b class="bad">−${number(evse.unmet_kwh)}</b>`}</small></span>
     <${Strip}
       label=${t("Plan of {evse}", { evse: evse.evse })}
-      background=${gradient(evse.planned_kw, plan.slots, powerShade(evse.max_kw))}
+      background=${() => gradient(evse.planned_kw, plan.slots, powerShade(evse.max_kw))}
       slots=${plan.slots}
       marks=${marks}
       selected=${chosen?.evse === evse.evse ? chosen.slot : null}
