@@ -124,6 +124,8 @@ for (const name of PAGES) {
     await page.evaluate(axe);
     for (const scheme of ["light", "dark"]) {
       await page.emulateMedia({ colorScheme: scheme });
+      // Colours change within a moment; the chart is drawn anew.
+      await page.waitForTimeout(400);
       await page.screenshot({ path: `${process.env.SHOTS}/${name}-${scheme}.png` });
       const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
       const grave = result.violations.filter((v) => ["serious", "critical"].includes(v.impact));

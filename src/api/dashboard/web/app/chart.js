@@ -2,7 +2,7 @@
 import { html, useEffect, useRef } from "./lib.js";
 import uPlot from "../vendor/uplot.js";
 import { clock, dayClock, number } from "./time.js";
-import { language, theme, timeZone } from "./store.js";
+import { darkDevice, language, theme, timeZone } from "./store.js";
 import { t } from "./text.js";
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -11,7 +11,7 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 export function Chart({ times, series, height = 300, label, now }) {
   const place = useRef(null);
   const plot = useRef(null);
-  const look = `${theme.value} ${language.value} ${timeZone.value} ${series.map((s) => s.label)}`;
+  const look = `${theme.value} ${darkDevice.value} ${language.value} ${timeZone.value} ${series.map((s) => s.label)}`;
   const data = [times, ...series.map((s) => s.values)];
   const nowRef = useRef(now);
   nowRef.current = now;

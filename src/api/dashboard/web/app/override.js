@@ -80,7 +80,7 @@ export function OverrideEffect() {
             <ul class="rows">
               ${effect.delayed.map(
                 (v) => html`<li>
-                  <strong>${v.evse}</strong>
+                  <strong>${v.evse}</strong>${" "}
                   ${t("ready at {after} instead of {before}", {
                     after: clock(v.ready_after),
                     before: clock(v.ready_before),

@@ -22,6 +22,9 @@ export const sites = signal([]);
 export const site = signal(kept("site", ""));
 export const language = signal(kept("language", navigator.language.startsWith("de") ? "de" : "en"));
 export const theme = signal(kept("theme", "auto"));
+const dark = matchMedia("(prefers-color-scheme: dark)");
+export const darkDevice = signal(dark.matches);
+dark.addEventListener("change", (event) => (darkDevice.value = event.matches));
 export const route = signal("today");
 export const live = signal(null); // the newest `state` message
 export const notes = signal([]); // newest first, of this visit
