@@ -10,6 +10,7 @@ pub mod config;
 pub mod dispatch;
 pub mod domain;
 pub mod ocpi;
+pub mod ocpp;
 pub mod planner;
 pub mod service;
 pub mod signals;

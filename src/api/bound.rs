@@ -150,7 +150,7 @@ fn evse_view(state: &SiteState, evse: &Evse, at: Time) -> EvseBoundView {
         .iter()
         .filter_map(|o| match &o.command.action {
             Action::SetProfile { profile } => under(profile),
-            Action::ClearProfile | Action::ReadProfile => None,
+            Action::SetDefault { .. } | Action::ClearProfile | Action::ReadProfile => None,
         });
     let counts_as = if believed.is_free() {
         CountsAs::Free

@@ -168,6 +168,16 @@ impl Metrics {
             .inc();
     }
 
+    /// It is known what became of a command to a station of our own.
+    pub fn station_commanded(&self, result: &str) {
+        self.pushes
+            .get_or_create(&PushLabels {
+                partner: "(stations)".into(),
+                result: result.to_owned(),
+            })
+            .inc();
+    }
+
     /// Everything as text.
     pub fn render(&self, sites: &dyn SiteDirectory, now: Time) -> String {
         let states: Vec<_> = sites

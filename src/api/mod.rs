@@ -44,6 +44,7 @@ mod site_change;
 mod site_meter;
 mod site_view;
 mod sites;
+mod stations;
 mod throttle;
 
 #[cfg(test)]
@@ -56,7 +57,7 @@ use self::audit::AuditLog;
 use self::chronicle::Chronicle;
 use self::keys::Keyring;
 use self::metrics::Metrics;
-use self::ports::{Health, Partners, SiteDirectory};
+use self::ports::{Health, Partners, SiteDirectory, Stations};
 pub use self::routes::configure;
 pub use self::throttle::Rates;
 use self::throttle::Throttle;
@@ -80,6 +81,8 @@ pub struct ApiParts {
     pub directory: Arc<dyn SiteDirectory>,
     /// The partners' platforms.
     pub partners: Arc<dyn Partners>,
+    /// The stations of our own CSMS.
+    pub stations: Arc<dyn Stations>,
     /// The parts of the service.
     pub health: Arc<dyn Health>,
     /// Who may come in.
@@ -102,6 +105,7 @@ pub struct ApiState {
     sites: Arc<dyn Sites>,
     directory: Arc<dyn SiteDirectory>,
     partners: Arc<dyn Partners>,
+    stations: Arc<dyn Stations>,
     health: Arc<dyn Health>,
     keys: Arc<Keyring>,
     audit: Arc<AuditLog>,
@@ -123,6 +127,7 @@ impl ApiState {
             sites: parts.sites,
             directory: parts.directory,
             partners: parts.partners,
+            stations: parts.stations,
             health: parts.health,
             keys: parts.keys,
             audit: parts.audit,

@@ -165,7 +165,7 @@ pub(super) fn newest_sent(evse: &EvseState) -> Option<&Profile> {
     let newest = evse.profiles.outstanding.last()?;
     match &newest.command.action {
         Action::SetProfile { profile } => Some(profile),
-        Action::ClearProfile | Action::ReadProfile => None,
+        Action::SetDefault { .. } | Action::ClearProfile | Action::ReadProfile => None,
     }
 }
 

@@ -6,7 +6,7 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use crate::domain::evse::{EvseSource, Supply};
-use crate::domain::id::{PartnerId, PartnerKey, SiteKey, TenantId};
+use crate::domain::id::{PartnerId, PartnerKey, SiteId, SiteKey, StationId, TenantId};
 use crate::domain::ports::PortFuture;
 use crate::domain::quantity::Power;
 use crate::domain::site::Site;
@@ -272,6 +272,91 @@ pub trait Partners: Send + Sync {
 
     /// Ends the relation and forgets it.
     fn remove(&self, partner: &PartnerKey) -> PortFuture<'_, ()>;
+}
+
+/// How a station is set up.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StationSetup {
+    /// The site it belongs to.
+    pub site: Option<SiteId>,
+    /// Its password; `None` = one is made, or the present one stays.
+    pub password: Option<SecretText>,
+    /// It shows no password (OCPP security profile 0).
+    pub no_password: bool,
+    /// It may come without TLS from elsewhere than this machine.
+    pub allow_insecure: bool,
+    /// The sub-protocol it speaks though it names none.
+    pub assume_protocol: Option<String>,
+}
+
+/// A station that was set up.
+#[derive(Clone, PartialEq, Eq)]
+pub struct StationWelcome {
+    /// It is new.
+    pub is_new: bool,
+    /// The password that was made for it, shown this once.
+    pub password: Option<String>,
+}
+
+impl fmt::Debug for StationWelcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StationWelcome")
+            .field("is_new", &self.is_new)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What came of an operator's call to a station.
+#[derive(Clone, Debug, PartialEq)]
+pub enum StationCall {
+    /// The station's payload.
+    Result(serde_json::Value),
+    /// The station's refusal.
+    Error {
+        /// OCPP's error code.
+        code: String,
+        /// For people.
+        description: String,
+    },
+    /// Nothing was heard in time.
+    Timeout,
+}
+
+/// The stations of our own CSMS. An unknown station is `PortError::Unknown`, one that is not
+/// connected `PortError::Refused`.
+pub trait Stations: Send + Sync {
+    /// All stations, sorted.
+    fn list(&self, tenant: &TenantId) -> PortFuture<'_, Vec<serde_json::Value>>;
+
+    /// Unknown stations that tried to connect.
+    fn waiting(&self, tenant: &TenantId) -> PortFuture<'_, Vec<serde_json::Value>>;
+
+    /// One station.
+    fn show(&self, tenant: &TenantId, id: &StationId) -> PortFuture<'_, serde_json::Value>;
+
+    /// Its last messages, newest first, passwords masked.
+    fn messages(&self, tenant: &TenantId, id: &StationId)
+    -> PortFuture<'_, Vec<serde_json::Value>>;
+
+    /// Sets one up, or changes it.
+    fn set_up(
+        &self,
+        tenant: &TenantId,
+        id: StationId,
+        setup: StationSetup,
+    ) -> PortFuture<'_, StationWelcome>;
+
+    /// Forgets one and closes its connection.
+    fn remove(&self, tenant: &TenantId, id: &StationId) -> PortFuture<'_, ()>;
+
+    /// Sends a call of OCPP to one.
+    fn call(
+        &self,
+        tenant: &TenantId,
+        id: &StationId,
+        action: String,
+        payload: serde_json::Value,
+    ) -> PortFuture<'_, StationCall>;
 }
 
 /// How a part of the service is.

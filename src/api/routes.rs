@@ -12,6 +12,7 @@ use super::problem::Problem;
 use super::{
     alerts, audit, bound, dashboard, departures, events, frame, health, history, import, keys,
     mode, openapi, overrides, partners, plan, reports, sessions, signals, site_meter, sites,
+    stations,
 };
 
 /// Mounts the API, health, metrics and the start page. The application data must hold
@@ -44,6 +45,7 @@ pub fn configure(server: &mut ServiceConfig) {
                 .configure(site_routes)
                 .configure(partner_routes)
                 .configure(people_routes)
+                .configure(station_routes)
                 .default_service(web::to(not_found)),
         );
 }
@@ -143,6 +145,24 @@ fn people_routes(scope: &mut ServiceConfig) {
         .service(resource("/audit", "GET").route(web::get().to(audit::list)))
         .service(resource("/events", "GET").route(web::get().to(events::stream)))
         .service(resource("/reports/savings", "GET").route(web::get().to(reports::savings)));
+}
+
+fn station_routes(scope: &mut ServiceConfig) {
+    scope
+        .service(resource("/stations", "GET").route(web::get().to(stations::list)))
+        .service(
+            resource("/stations/{id}", "GET, PUT, DELETE")
+                .route(web::get().to(stations::show))
+                .route(web::put().to(stations::put))
+                .route(web::delete().to(stations::remove)),
+        )
+        .service(
+            resource("/stations/{id}/messages", "GET").route(web::get().to(stations::messages)),
+        )
+        .service(
+            resource("/stations/{id}/commands/{action}", "POST")
+                .route(web::post().to(stations::call)),
+        );
 }
 
 /// A resource that answers other methods with a problem document that says which are offered.

@@ -13,6 +13,7 @@ mod kind;
 mod layers;
 mod log;
 mod ocpi;
+mod ocpp;
 mod planner;
 mod reader;
 mod secret;
@@ -30,6 +31,7 @@ pub use fault::{ConfigError, ConfigFault, Origin};
 pub use layers::Flag;
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub use ocpi::OcpiConfig;
+pub use ocpp::OcppConfig;
 pub use reader::Setting;
 pub use secret::Secret;
 pub use server::ServerConfig;
@@ -48,6 +50,8 @@ pub struct Config {
     pub data: DataConfig,
     /// Who we are towards OCPI partners.
     pub ocpi: OcpiConfig,
+    /// How charging stations that connect to us are served.
+    pub ocpp: OcppConfig,
     /// Who may use our own API.
     pub api: ApiConfig,
     /// How sites are planned and commanded.
@@ -119,6 +123,7 @@ impl Config {
             server: ServerConfig::read(reader),
             data: DataConfig::read(reader),
             ocpi: OcpiConfig::read(reader),
+            ocpp: OcppConfig::read(reader),
             api: ApiConfig::read(reader),
             planner: planner::read(reader),
             log: LogConfig::read(reader),

@@ -1,12 +1,15 @@
 //! From plan and confirmed profiles to commands. Pure: it makes no choice that the plan or the
 //! invariants did not make already.
 
+mod defaults;
 pub mod headroom;
 pub mod pacing;
 pub mod reconcile;
 pub mod target;
 mod trim;
 
+#[cfg(test)]
+mod default_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 use super::reconcile;
 use crate::domain::command::{Action, Answer, Command, Evidence, Refusal};
 use crate::domain::event::{EventKind, PartnerHealth};
-use crate::domain::evse::Phase;
-use crate::domain::id::{CircuitId, SignalKey};
+use crate::domain::evse::{EvseSource, Phase};
+use crate::domain::id::{CircuitId, SignalKey, StationId};
 use crate::domain::plan::{Plan, PlanOrigin, PlannedEvse, Reason};
 use crate::domain::policy::Policy;
 use crate::domain::quantity::{Current, Energy, Money};
@@ -33,6 +33,7 @@ enum Step {
     Stale(bool),
     Restart,
     ReadBack(usize, u8),
+    Connect(usize, bool),
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -47,7 +48,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0u8..40, 1i64..2000).prop_map(|(kw, ahead)| Step::Cut(kw, ahead)),
         1 => any::<bool>().prop_map(Step::Stale),
         1 => Just(Step::Restart),
-        1 => (evse, 0u8..20).prop_map(|(evse, amps)| Step::ReadBack(evse, amps)),
+        1 => (evse.clone(), 0u8..20).prop_map(|(evse, amps)| Step::ReadBack(evse, amps)),
+        1 => (evse, any::<bool>()).prop_map(|(evse, booted)| Step::Connect(evse, booted)),
     ]
 }
 
@@ -69,6 +71,18 @@ fn tree() -> Site {
     }
     site.evses[4].phases = vec![Phase::L2];
     site.arrival_reserve = ArrivalReserve::Largest(1);
+    site
+}
+
+/// The same with every EVSE but one at stations of our own.
+fn mixed_tree() -> Site {
+    let mut site = tree();
+    for (index, evse) in site.evses.iter_mut().enumerate().skip(1) {
+        evse.source = EvseSource::Ocpp {
+            station: StationId::new(format!("st{index}")).expect("valid"),
+            evse: 1,
+        };
+    }
     site
 }
 
@@ -239,6 +253,10 @@ fn carry_out(state: &mut SiteState, now: &mut i64, open: &mut Vec<Command>, step
                 },
             );
         }
+        Step::Connect(number, booted) => {
+            let (evse, booted) = (evse_id(*number), *booted);
+            happen(state, *now, EventKind::StationConnected { evse, booted });
+        }
         Step::Restart => {
             open.clear();
             happen(state, *now, EventKind::Restarted);
@@ -266,7 +284,9 @@ fn carry_out(state: &mut SiteState, now: &mut i64, open: &mut Vec<Command>, step
 
 /// Future instants at which the bound could exceed the limit.
 fn instants(now: i64) -> impl Iterator<Item = i64> {
-    (0..12).map(move |i| now + i * 300).chain([now + 100_000])
+    (0..12)
+        .map(move |i| now + i * 300)
+        .chain([now + 6_900, now + 7_300, now + 100_000])
 }
 
 /// How far every circuit's bound is above its limit, at each looked-at instant.
@@ -294,10 +314,12 @@ proptest! {
 
     #[test]
     fn no_command_of_ours_makes_a_bound_exceed_its_limit(
-        steps in prop::collection::vec(step(), 1..60),
+        steps in prop::collection::vec(step(), 1..60), with_stations in any::<bool>(),
     ) {
-        let mut state = live(tree());
+        let mut state = live(if with_stations { mixed_tree() } else { tree() });
         let (mut now, mut open) = (0, Vec::new());
+        // What chargers may draw that nobody has told anything is nobody's doing.
+        happen(&mut state, now, EventKind::Ticked);
         for step in &steps {
             carry_out(&mut state, &mut now, &mut open, step);
             let before = excesses(&state, now);
@@ -343,7 +365,7 @@ proptest! {
 
     #[test]
     fn a_snapshot_holds_all_there_is(steps in prop::collection::vec(step(), 1..40)) {
-        let mut state = live(tree());
+        let mut state = live(mixed_tree());
         let (mut now, mut open) = (0, Vec::new());
         for step in &steps {
             carry_out(&mut state, &mut now, &mut open, step);

@@ -7,12 +7,13 @@
 
 use chrono::TimeDelta;
 
+use super::defaults;
 use super::headroom::Headroom;
-use super::target::{profile_within, wanted};
+use super::target::{ends_at, profile_within, wanted};
 use super::trim::make_room;
 use crate::domain::command::{Action, Command};
 use crate::domain::curve::PowerCurve;
-use crate::domain::evse::Evse;
+use crate::domain::evse::{Evse, EvseSource};
 use crate::domain::id::{CommandId, EvseId};
 use crate::domain::plan::Plan;
 use crate::domain::policy::Policy;
@@ -39,6 +40,8 @@ const PATIENCE: [Patience; 2] = [
 ];
 /// Differences nearer than this are sent after [`Policy::min_hold_s`].
 const NEAR_S: i64 = 10 * 60;
+/// Shortest profile over OCPP, where profiles end.
+const SHORTEST_S: i64 = 15 * 60;
 /// Longest pause between attempts at an EVSE that does not answer.
 const LONGEST_RETRY_S: i64 = 15 * 60;
 
@@ -61,7 +64,7 @@ pub struct Dispatch {
 }
 
 impl Dispatch {
-    fn wake(&mut self, at: Time) {
+    pub(super) fn wake(&mut self, at: Time) {
         self.wake_at = Some(self.wake_at.map_or(at, |earlier| earlier.min(at)));
     }
 }
@@ -72,8 +75,47 @@ pub(super) struct Candidate<'a> {
     pub(super) state: &'a EvseState,
     session: &'a Session,
     pub(super) bound: PowerCurve,
+    /// What holds where no profile of the session does.
+    underneath: PowerCurve,
     pub(super) wanted: PowerCurve,
     pub(super) departure: Option<Time>,
+}
+
+impl Candidate<'_> {
+    /// The profile that says `allowed` on the wire. Over OCPP it ends, and the default profile
+    /// holds on; but not before any profile of ours that it replaces, so that nothing rises where
+    /// it ends.
+    fn profile(&self, allowed: &PowerCurve, horizon_end: Time, now: Time) -> Profile {
+        let profile = profile_within(self.evse, allowed, now);
+        if matches!(self.evse.source, EvseSource::Ocpi { .. }) {
+            return profile;
+        }
+        let profiles = &self.state.profiles;
+        // One without an end was found there: ours has to last as well.
+        let ever = now + TimeDelta::days(3650);
+        let confirmed = profiles
+            .confirmed
+            .as_ref()
+            .map(|c| c.profile.end().unwrap_or(ever));
+        let sent = profiles
+            .outstanding
+            .iter()
+            .filter_map(|o| match &o.command.action {
+                Action::SetProfile { profile } => Some(profile.end().unwrap_or(ever)),
+                _ => None,
+            });
+        let planned = self
+            .departure
+            .unwrap_or(horizon_end)
+            .max(now + TimeDelta::seconds(SHORTEST_S));
+        ends_at(profile, sent.chain(confirmed).fold(planned, Time::max))
+    }
+
+    /// What may be drawn under a profile from now on.
+    fn under(&self, profile: &Profile) -> PowerCurve {
+        self.evse
+            .worst_case_between(profile, &PowerCurve::zero(), &self.underneath)
+    }
 }
 
 /// Compares the plan with what holds and says which commands go out now.
@@ -94,10 +136,23 @@ pub fn reconcile(state: &SiteState, policy: &Policy, now: Time) -> Dispatch {
     {
         dispatch.wake(deadline);
     }
+    let mut headroom = Headroom::of(state, now);
+    let mut candidates = match &state.plan {
+        Some(plan) => candidates(state, plan, now),
+        None => Vec::new(),
+    };
+    let wishes: Vec<_> = candidates.iter().map(|c| (c.evse, &c.wanted)).collect();
+    let defaults = defaults::due(state, &mut headroom, &wishes, now, &mut dispatch);
+    for (evse, profile) in defaults {
+        numbers = numbers.next();
+        let action = Action::SetDefault { profile };
+        dispatch
+            .commands
+            .push(defaults::command(evse, numbers, action, now));
+    }
     let Some(plan) = &state.plan else {
         return dispatch;
     };
-    let mut candidates = candidates(state, plan, now);
     if let Some(at) = make_room(state, &headroom, &mut candidates, now) {
         dispatch.wake(at);
     }
@@ -108,7 +163,7 @@ pub fn reconcile(state: &SiteState, policy: &Policy, now: Time) -> Dispatch {
     raise.sort_by(|a, b| (a.departure, &a.evse.id).cmp(&(b.departure, &b.evse.id)));
     for candidate in lower.iter().chain(&raise) {
         let allowed = permitted(state, &headroom, candidate);
-        let profile = profile_within(candidate.evse, &allowed, now);
+        let profile = candidate.profile(&allowed, plan.horizon.end(), now);
         if !is_due(
             state,
             &headroom,
@@ -120,7 +175,7 @@ pub fn reconcile(state: &SiteState, policy: &Policy, now: Time) -> Dispatch {
         ) {
             continue;
         }
-        let after = candidate.evse.worst_case(&profile, Power::ZERO);
+        let after = candidate.under(&profile);
         headroom.take(
             state,
             candidate.evse,
@@ -162,6 +217,7 @@ fn candidates<'a>(state: &'a SiteState, plan: &Plan, now: Time) -> Vec<Candidate
                 state: known,
                 session,
                 bound: known.bound(evse),
+                underneath: known.underneath(evse),
                 wanted: wanted(evse, plan, planned, state.fallback(evse, now), now),
                 departure: planned.departure,
             })
@@ -192,14 +248,18 @@ fn is_due(
 ) -> bool {
     let profiles = &candidate.state.profiles;
     let newest = profiles.outstanding.last();
-    let next = candidate.evse.worst_case(profile, Power::ZERO);
+    let next = candidate.under(profile);
     let reference = match newest.map(|o| &o.command.action) {
-        Some(Action::SetProfile { profile }) => candidate.evse.worst_case(profile, Power::ZERO),
-        Some(Action::ClearProfile | Action::ReadProfile) => candidate.bound.clone(),
+        Some(Action::SetProfile { profile }) => candidate.under(profile),
+        Some(Action::SetDefault { .. } | Action::ClearProfile | Action::ReadProfile) => {
+            candidate.bound.clone()
+        }
         None => match &profiles.confirmed {
-            Some(confirmed) => candidate
-                .evse
-                .worst_case(&confirmed.profile, candidate.evse.hardware_max()),
+            Some(confirmed) => candidate.evse.worst_case_between(
+                &confirmed.profile,
+                &candidate.underneath,
+                &candidate.underneath,
+            ),
             None => {
                 // Nothing is known to hold: the first profile goes at once, unless refused.
                 return not_before(candidate.state.backoff_until, now, dispatch);
@@ -399,7 +459,7 @@ fn clearable(state: &SiteState, now: Time) -> Vec<Candidate<'_>> {
                 return None;
             }
             let bound = known.bound(evse);
-            let rise = evse.hardware_max() - bound.at(now);
+            let rise = known.underneath(evse).at(now) - bound.at(now);
             Some((
                 rise,
                 Candidate {
@@ -407,6 +467,7 @@ fn clearable(state: &SiteState, now: Time) -> Vec<Candidate<'_>> {
                     state: known,
                     session,
                     wanted: bound.clone(),
+                    underneath: known.underneath(evse),
                     bound,
                     departure: None,
                 },

@@ -84,6 +84,17 @@ pub fn profile_within(evse: &Evse, allowed: &PowerCurve, now: Time) -> Profile {
     }
 }
 
+/// The same profile, ended at an instant; periods from there on are left out.
+pub fn ends_at(mut profile: Profile, end: Time) -> Profile {
+    let seconds = (end - profile.start).num_seconds().max(1);
+    let duration_s = u32::try_from(seconds.min(i64::from(i32::MAX))).unwrap_or(u32::MAX);
+    profile
+        .periods
+        .retain(|period| period.start_s == 0 || period.start_s < duration_s);
+    profile.duration_s = Some(duration_s);
+    profile
+}
+
 /// Whole seconds from `start` to a step: a fall takes effect a fraction early, a rise a fraction
 /// late. Steps beyond 68 years are left out.
 fn offset_s(start: Time, at: Time, power: Power, allowed: &PowerCurve) -> Option<u32> {

@@ -34,6 +34,12 @@ pub enum Action {
         /// The profile.
         profile: Profile,
     },
+    /// Install what holds wherever no session's profile does (OCPP `TxDefaultProfile`); it has no
+    /// end and outlives sessions and us.
+    SetDefault {
+        /// The profile.
+        profile: Profile,
+    },
     /// Remove our profile (rollback).
     ClearProfile,
     /// Say which limits hold now.

@@ -163,6 +163,14 @@ pub enum EventKind {
         /// The command that asked for it, if we asked.
         command: Option<CommandId>,
     },
+    /// A station of our own CSMS connected. What could not be sent may be tried again; if it has
+    /// just started, nothing it was told is known to hold any more.
+    StationConnected {
+        /// Each EVSE of it.
+        evse: EvseId,
+        /// It has just started (OCPP `BootNotification`).
+        booted: bool,
+    },
     /// The service started on this journal: what was under way is unknown, and every partner
     /// counts as stale until it was read back.
     Restarted,

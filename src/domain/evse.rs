@@ -6,6 +6,7 @@ use super::curve::PowerCurve;
 use super::id::{CircuitId, EvseId, PartnerId, StationId};
 use super::profile::{Profile, RateUnit, Tenths};
 use super::quantity::{Current, Power, Voltage};
+use super::time::Time;
 
 /// A phase of the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -186,6 +187,35 @@ impl Evse {
         PowerCurve::new(underneath, steps)
     }
 
+    /// What the EVSE may draw at each instant under a profile: `before` its start, its limits, and
+    /// what lies `underneath` after its end.
+    pub fn worst_case_between(
+        &self,
+        profile: &Profile,
+        before: &PowerCurve,
+        underneath: &PowerCurve,
+    ) -> PowerCurve {
+        let until_start = before
+            .steps()
+            .iter()
+            .copied()
+            .filter(|(at, _)| *at < profile.start);
+        let limited = profile
+            .steps()
+            .filter(|(at, _)| profile.end().is_none_or(|end| *at < end))
+            .map(|(at, limit)| (at, self.worst_case_of(profile.unit, limit)));
+        let after = profile.end().into_iter().flat_map(|end| {
+            let later = underneath
+                .steps()
+                .iter()
+                .copied()
+                .filter(move |(at, _)| *at > end);
+            std::iter::once((end, underneath.at(end))).chain(later)
+        });
+        let first = before.at(Time::MIN_UTC);
+        PowerCurve::new(first, until_start.chain(limited).chain(after))
+    }
+
     /// Share of a power that counts on each phase of the grid: `1/n` of it on each of the `n`
     /// phases it can use; where the wiring is unknown, on every phase of the grid.
     /// Returned as a divisor per phase; 0 = nothing on this phase.
@@ -214,7 +244,6 @@ mod tests {
 
     use super::*;
     use crate::domain::profile::ProfilePeriod;
-    use crate::domain::time::Time;
 
     fn ac(phases: u8, max_kw: f64, min_kw: f64) -> Evse {
         Evse {

@@ -21,7 +21,8 @@ pub(super) enum ResultKind {
 impl ResultKind {
     pub(super) fn of(action: &Action) -> Self {
         match action {
-            Action::SetProfile { .. } => Self::Set,
+            // OCPI has no default profile: dispatch never asks for one there.
+            Action::SetProfile { .. } | Action::SetDefault { .. } => Self::Set,
             Action::ClearProfile => Self::Clear,
             Action::ReadProfile => Self::Active,
         }

@@ -162,6 +162,12 @@ impl Edge {
                 )
                 .await
             }
+            Action::SetDefault { .. } => {
+                return Answer::Refused {
+                    reason: Refusal::NotSupported,
+                    detail: "OCPI has no default profile".into(),
+                };
+            }
             Action::ClearProfile => {
                 let call = client.clear_charging_profile(endpoint, session, response_url);
                 self.call(&aim.peer, call).await

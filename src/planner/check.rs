@@ -177,7 +177,7 @@ fn check_circuit(
                 })
             }
             (Err(_), _) if is_shown_only => PowerCurve::zero(),
-            (Err(_), known) if known.is_none_or(EvseState::is_free) => state.evse_bound(id),
+            (Err(_), known) if known.is_none_or(EvseState::is_free) => state.left_to_free(id),
             (Err(_), _) => PowerCurve::zero(),
         }
     };

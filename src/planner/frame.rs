@@ -182,7 +182,7 @@ fn unsteered(state: &SiteState, evse: &Evse, now: Time) -> Power {
     } else if running || shown_only {
         Power::ZERO
     } else {
-        state.evse_bound(&evse.id).highest_from(now)
+        state.left_to_free(&evse.id).highest_from(now)
     }
 }
 

@@ -14,6 +14,7 @@ use crate::domain::site::Site;
 use crate::domain::time::Time;
 use crate::ocpi::exchange::{Direction, LoggedExchange};
 use crate::ocpi::{self, Edge, EdgeError};
+use crate::ocpp;
 use crate::state::Snapshot;
 
 /// The sites as the API sees them.
@@ -21,12 +22,18 @@ use crate::state::Snapshot;
 pub struct Directory {
     registry: Registry,
     edge: Edge,
+    stations: ocpp::Edge,
 }
 
 impl Directory {
-    /// The sites of a registry; sessions a partner told us before are given to a new site.
-    pub fn new(registry: Registry, edge: Edge) -> Self {
-        Self { registry, edge }
+    /// The sites of a registry; sessions that partners and stations told us before are given to a
+    /// new site.
+    pub fn new(registry: Registry, edge: Edge, stations: ocpp::Edge) -> Self {
+        Self {
+            registry,
+            edge,
+            stations,
+        }
     }
 }
 
@@ -54,6 +61,7 @@ impl SiteDirectory for Directory {
             if let Err(error) = self.edge.seed(&key).await {
                 tracing::warn!(site.id = %key, %error, "stored sessions were not given to the site");
             }
+            self.stations.refresh();
             Ok(if new {
                 Configured::Created
             } else {
@@ -289,16 +297,18 @@ impl Partners for PartnerDesk {
 pub struct Vitals {
     registry: Registry,
     edge: Edge,
+    stations: ocpp::Edge,
     failing: Arc<super::sites::StoreHealth>,
 }
 
 impl Vitals {
     /// The parts of this service.
-    pub fn new(registry: Registry, edge: Edge) -> Self {
+    pub fn new(registry: Registry, edge: Edge, stations: ocpp::Edge) -> Self {
         let failing = registry.store_health();
         Self {
             registry,
             edge,
+            stations,
             failing,
         }
     }
@@ -359,10 +369,14 @@ impl Health for Vitals {
             let detail = format!("no answer from {}", failing.join(", "));
             part("ocpi", PartStatus::Degraded, None, Some(detail))
         };
+        // A charger that is offline is its own trouble, not the service's.
+        let (stations, connected) = self.stations.counts();
+        let ocpp = format!("{connected} of {stations} stations connected");
         vec![
             store,
             part("planner", planner_status, age_s, Some(sites)),
             ocpi,
+            part("ocpp", PartStatus::Ok, None, Some(ocpp)),
         ]
     }
 }

@@ -8,6 +8,7 @@ mod run;
 pub mod site_actor;
 pub mod site_core;
 pub mod sites;
+pub mod station_desk;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;

@@ -14,10 +14,11 @@ use crate::api::metrics::Metrics;
 use crate::dispatch::pacing::{Outbox, Outcome, Parcel};
 use crate::domain::command::{Action, Answer, Command, Refusal};
 use crate::domain::event::EventKind;
-use crate::domain::evse::EvseSource;
+use crate::domain::evse::{Evse, EvseSource};
 use crate::domain::id::{EvseId, PartnerKey, SiteKey};
 use crate::domain::ports::{Clock, Sites};
 use crate::ocpi::Edge;
+use crate::ocpp;
 use crate::state::Snapshot;
 
 /// A future that gives a value, boxed.
@@ -71,6 +72,7 @@ impl Sender for OcpiSender {
 pub struct Outlets {
     sender: Arc<dyn Sender>,
     sites: OnceLock<Arc<dyn Sites>>,
+    stations: OnceLock<ocpp::Edge>,
     clock: Arc<dyn Clock>,
     activity: Activity,
     metrics: Arc<Metrics>,
@@ -103,6 +105,7 @@ impl Outlets {
         Self {
             sender,
             sites: OnceLock::new(),
+            stations: OnceLock::new(),
             clock,
             activity,
             metrics,
@@ -142,6 +145,31 @@ impl Outlets {
     }
 }
 
+impl Outlets {
+    /// Sends to stations through this edge from now on.
+    pub fn to_stations(&self, edge: ocpp::Edge) {
+        // Set once by `run`; a second time changes nothing.
+        let _ = self.stations.set(edge);
+    }
+
+    /// Hands a command to its station. Bounded by dispatch: a few open commands per EVSE.
+    fn to_station(&self, site: &SiteKey, snapshot: &Snapshot, evse: &Evse, command: Command) {
+        let (Some(edge), Some(sites)) = (self.stations.get(), self.sites.get()) else {
+            return;
+        };
+        let (edge, sites, metrics) = (edge.clone(), sites.clone(), self.metrics.clone());
+        let (site, evse) = (site.clone(), evse.clone());
+        let lowers = lowers(snapshot, &command);
+        let busy = self.activity.begin();
+        tokio::spawn(async move {
+            let answer = edge.send(&evse, &command, lowers).await;
+            metrics.station_commanded(result_name(&answer));
+            report(&*sites, &site, &command, answer).await;
+            drop(busy);
+        });
+    }
+}
+
 impl Outlet for Outlets {
     fn release(&self, site: &SiteKey, snapshot: &Snapshot, commands: Vec<Command>) {
         for command in commands {
@@ -149,6 +177,7 @@ impl Outlet for Outlets {
                 continue;
             };
             let EvseSource::Ocpi { partner, .. } = &evse.source else {
+                self.to_station(site, snapshot, evse, command);
                 continue;
             };
             let key = PartnerKey {

@@ -18,6 +18,7 @@ use super::clock::SystemClock;
 use super::directory::{Directory, PartnerDesk, Vitals};
 use super::outlet::{OcpiSender, Outlets};
 use super::sites::{Common, LoadError, Registry};
+use super::station_desk::StationDesk;
 use super::tls;
 use super::tokens::{AdminToken, TokenError};
 use super::vault::{self, KeyVault, VaultError};
@@ -29,6 +30,7 @@ use crate::config::Config;
 use crate::domain::id::TenantId;
 use crate::domain::ports::{Clock, Ports, Sites};
 use crate::ocpi::{self, Edge, EdgeError, Settings};
+use crate::ocpp;
 use crate::store::journal::Journal;
 use crate::store::records::StoreRecords;
 use crate::store::sled_store::{SledOptions, SledStore};
@@ -66,6 +68,9 @@ pub enum StartError {
     /// The partners could not be restored.
     #[error(transparent)]
     Partners(#[from] EdgeError),
+    /// The stations could not be restored.
+    #[error(transparent)]
+    Stations(#[from] ocpp::EdgeError),
     /// The admin token could not be restored.
     #[error(transparent)]
     Token(#[from] TokenError),
@@ -87,6 +92,8 @@ pub struct Running {
     clock: Arc<dyn Clock>,
     keys: Arc<Keyring>,
     chronicle: Arc<Chronicle>,
+    /// The stations of our own CSMS.
+    pub stations: ocpp::Edge,
     registry: Registry,
     store: Arc<dyn Store>,
     stop: watch::Sender<bool>,
@@ -220,21 +227,38 @@ pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
         vault: Arc::new(KeyVault::new(&key)),
     };
     let edge = Edge::open(
-        ports,
+        ports.clone(),
         Settings::of(&config.ocpi, public_url.clone()),
-        tenant,
+        tenant.clone(),
     )
     .await?;
     sender.through(edge.clone());
+    let stations = ocpp::Edge::open(
+        ports,
+        ocpp::Settings::of(&config.ocpp),
+        tenant,
+        stopped.clone(),
+    )
+    .await?;
+    outlets.to_stations(stations.clone());
     let restored = registry.load().await?;
     info!(sites = restored, "restored");
 
     let state = Data::new(ApiState::new(ApiParts {
         clock: clock.clone(),
         sites,
-        directory: Arc::new(Directory::new(registry.clone(), edge.clone())),
+        directory: Arc::new(Directory::new(
+            registry.clone(),
+            edge.clone(),
+            stations.clone(),
+        )),
+        stations: Arc::new(StationDesk::new(stations.clone(), activity.clone())),
         partners: Arc::new(PartnerDesk::new(edge.clone(), activity.clone())),
-        health: Arc::new(Vitals::new(registry.clone(), edge.clone())),
+        health: Arc::new(Vitals::new(
+            registry.clone(),
+            edge.clone(),
+            stations.clone(),
+        )),
         keys: keys.clone(),
         audit,
         chronicle: chronicle.clone(),
@@ -243,11 +267,14 @@ pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
         rates: Rates::default(),
     }));
     let ocpi_edge = Data::new(edge.clone());
+    let ocpp_edge = Data::new(stations.clone());
     let server = HttpServer::new(move || {
         App::new()
             .app_data(state.clone())
             .app_data(ocpi_edge.clone())
+            .app_data(ocpp_edge.clone())
             .configure(ocpi::configure)
+            .configure(ocpp::configure)
             .configure(api::configure)
     })
     .workers(HTTP_WORKERS)
@@ -275,6 +302,7 @@ pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
         clock,
         keys,
         chronicle,
+        stations,
         registry,
         store,
         stop,

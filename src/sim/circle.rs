@@ -216,6 +216,13 @@ impl Circle {
 
     /// The EVSE follows, if the command's session still runs.
     fn follow(&mut self, command: &Command) -> EventKind {
+        if let Action::SetDefault { profile } = &command.action {
+            let evse = command.evse.as_str();
+            self.depot
+                .set_profile(evse, Layer::Default, Some(profile.clone()));
+            let evidence = Evidence::Result;
+            return answered(command.id, Answer::Applied { evidence });
+        }
         let running = self.running.get(&command.evse).map(|r| &r.session.id);
         let session = match (&command.session, running) {
             (Some(asked), Some(running)) if asked == running => asked.clone(),
@@ -231,6 +238,8 @@ impl Circle {
                 self.depot
                     .set_profile(evse, Layer::Session, Some(profile.clone()));
             }
+            // Done above: it belongs to no session.
+            Action::SetDefault { .. } => {}
             Action::ClearProfile => {
                 self.depot.set_profile(evse, Layer::Session, None);
             }

@@ -34,6 +34,7 @@ impl SiteState {
         self.updated_at = self.updated_at.max(now);
         for state in self.evses.values_mut() {
             state.profiles.expire(now);
+            state.defaults.expire(now);
         }
         if matches!(event.kind, EventKind::CommandIssued { .. }) {
             // What time alone has changed is not the command's doing.
@@ -156,15 +157,25 @@ impl SiteState {
                         .running()
                         .is_some_and(|running| running.id == *session)
                 {
-                    state
-                        .profiles
-                        .read(described, session, profile.as_ref(), *command, now);
+                    let underneath = state.underneath(described);
+                    state.profiles.read(
+                        described,
+                        &underneath,
+                        session,
+                        profile.as_ref(),
+                        *command,
+                        now,
+                    );
                 }
                 return Some(evse.clone());
+            }
+            EventKind::StationConnected { evse, booted } => {
+                return self.station_connected(evse, *booted);
             }
             EventKind::Restarted => {
                 for state in self.evses.values_mut() {
                     state.profiles.restarted();
+                    state.defaults.restarted();
                 }
                 for health in self.partners.values_mut() {
                     *health = PartnerHealth::Stale;
@@ -253,6 +264,21 @@ impl SiteState {
         }
     }
 
+    fn station_connected(&mut self, evse: &EvseId, booted: bool) -> Option<EvseId> {
+        self.site.evse(evse)?;
+        let state = self.evses.entry(evse.clone()).or_default();
+        state.defaults.connected(booted);
+        state.backoff_until = None;
+        state.failures = 0;
+        if booted {
+            // Whatever it accepted may be gone; and what it could not do it may have learned.
+            state.profiles.confirmed = None;
+            state.control = Control::Controllable;
+        }
+        self.plan_inputs += 1;
+        Some(evse.clone())
+    }
+
     fn learn(&mut self, session: &Session, now: Time) {
         Arc::make_mut(&mut self.history).learn(PastSession {
             id: session.id.clone(),
@@ -311,7 +337,11 @@ impl SiteState {
     fn issued(&mut self, command: &Command) -> EvseId {
         self.last_command = self.last_command.max(command.id);
         let state = self.evses.entry(command.evse.clone()).or_default();
-        state.profiles.issued(command);
+        if matches!(command.action, Action::SetDefault { .. }) {
+            state.defaults.issued(command);
+        } else {
+            state.profiles.issued(command);
+        }
         if matches!(command.action, Action::SetProfile { .. }) {
             state.last_set_at = Some(command.issued_at);
         }
@@ -319,6 +349,25 @@ impl SiteState {
     }
 
     fn answered(&mut self, command: CommandId, answer: &Answer, now: Time) -> Option<EvseId> {
+        let about_default = self.evses.iter_mut().find_map(|(id, state)| {
+            state
+                .defaults
+                .answered(command, answer, now)
+                .then_some((id, state))
+        });
+        if let Some((id, state)) = about_default {
+            if let Answer::Refused {
+                reason: Refusal::NotSupported,
+                detail,
+            } = answer
+            {
+                state.control = Control::Unsupported {
+                    detail: detail.clone(),
+                };
+                self.plan_inputs += 1;
+            }
+            return Some(id.clone());
+        }
         let (id, state) = self.evses.iter_mut().find_map(|(id, state)| {
             state
                 .profiles

@@ -77,6 +77,15 @@ impl SiteState {
         }
     }
 
+    /// What a plan has to leave to an EVSE on which no session runs: nothing where its default
+    /// profile yields, else its bound.
+    pub fn left_to_free(&self, id: &EvseId) -> PowerCurve {
+        match self.evses.get(id) {
+            Some(state) if state.yields() => PowerCurve::zero(),
+            _ => self.evse_bound(id),
+        }
+    }
+
     /// The bound of a circuit with all its parts.
     pub fn circuit_bound(&self, circuit: &Circuit, now: Time) -> CircuitBound {
         let mut evses = PowerCurve::zero();

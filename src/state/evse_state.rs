@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::defaults::Defaults;
 use super::lifecycle::Profiles;
 use crate::domain::curve::PowerCurve;
 use crate::domain::event::OverrideAction;
@@ -51,6 +52,9 @@ pub struct EvseState {
     pub needs: Option<Needs>,
     /// Profiles sent and applied.
     pub profiles: Profiles,
+    /// What holds where no session's profile does; OCPP only.
+    #[serde(default)]
+    pub defaults: Defaults,
     /// Whether it obeys.
     pub control: Control,
     /// The newest reading of its power.
@@ -105,21 +109,31 @@ impl EvseState {
     /// What the EVSE may draw at each future instant (I1).
     ///
     /// A free EVSE over OCPI counts 0: nothing can be installed there, and the site's arrival
-    /// reserve stands for it. Over OCPP, as long as no default profile is confirmed, it counts at
-    /// its hardware maximum.
+    /// reserve stands for it. Over OCPP it counts its default profile, and its hardware maximum as
+    /// long as none is confirmed.
     pub fn bound(&self, evse: &Evse) -> PowerCurve {
-        if self.is_free() {
-            return match evse.source {
-                EvseSource::Ocpi { .. } => PowerCurve::zero(),
-                EvseSource::Ocpp { .. } => PowerCurve::constant(evse.hardware_max()),
-            };
-        }
-        match self.control {
-            Control::Controllable => self.profiles.bound(evse),
-            Control::Unsupported { .. } | Control::Disobedient { .. } => {
+        match (self.is_free(), &evse.source, &self.control) {
+            (true, EvseSource::Ocpi { .. }, _) => PowerCurve::zero(),
+            (_, _, Control::Unsupported { .. } | Control::Disobedient { .. }) => {
                 PowerCurve::constant(evse.hardware_max())
             }
+            (true, EvseSource::Ocpp { .. }, Control::Controllable) => self.underneath(evse),
+            (false, _, Control::Controllable) => self.profiles.bound(evse, &self.underneath(evse)),
         }
+    }
+
+    /// What holds where no profile of a session does.
+    pub fn underneath(&self, evse: &Evse) -> PowerCurve {
+        match evse.source {
+            EvseSource::Ocpi { .. } => PowerCurve::constant(evse.hardware_max()),
+            EvseSource::Ocpp { .. } => self.defaults.bound(evse),
+        }
+    }
+
+    /// True for a free EVSE whose default profile we can lower, so that plans need not leave it
+    /// anything: dispatch makes the room before it hands it out.
+    pub fn yields(&self) -> bool {
+        self.is_free() && self.control == Control::Controllable && self.defaults.obey()
     }
 
     /// Takes in a reading: evidence for what was sent, and a strike where it is above the bound.
@@ -132,16 +146,17 @@ impl EvseState {
         if self.is_free() {
             return;
         }
-        let bound = self.profiles.bound(evse);
+        let bound = self.profiles.bound(evse, &self.underneath(evse));
         self.learn_acceptance(evse, &bound, before, reading);
         self.profiles.measured(evse, before, reading, now);
         // A reading may be a mean since the one before it: what was allowed at any time since then
         // is no disobedience, and of a profile newer than that it says nothing yet.
-        let confirmed = self.profiles.confirmed.as_ref();
+        let default = self.defaults.confirmed.as_ref().map(|it| it.at);
+        let confirmed = self.profiles.confirmed.as_ref().map(|it| it.at).or(default);
         let since = before.map(|before| before.at);
         let confirmed_before =
-            confirmed.is_some_and(|it| since.map_or(it.at < reading.at, |since| it.at <= since));
-        let since = since.or(confirmed.map(|it| it.at)).unwrap_or(reading.at);
+            confirmed.is_some_and(|it| since.map_or(it < reading.at, |since| it <= since));
+        let since = since.or(confirmed).unwrap_or(reading.at);
         let allowed = bound.highest_within(since.min(reading.at), reading.at);
         // 5 % and 100 W of tolerance for meters.
         let tolerated = allowed.scaled_up(105, 100) + Power::from_watts(100);

@@ -43,7 +43,7 @@ impl Cause {
             EventKind::EvseMeasured { .. } | EventKind::CommandAnswered { .. } => {
                 Self::Disobedience
             }
-            EventKind::ProfileRead { .. } => Self::ProfileLost,
+            EventKind::ProfileRead { .. } | EventKind::StationConnected { .. } => Self::ProfileLost,
             EventKind::CommandIssued { .. } => Self::SelfCaused,
             _ => Self::Configuration,
         }

@@ -82,6 +82,8 @@ impl Profiles {
                 self.reading = Some(outstanding);
             }
             Action::SetProfile { .. } | Action::ClearProfile => self.outstanding.push(outstanding),
+            // A default profile outlives sessions: see `state::defaults`.
+            Action::SetDefault { .. } => {}
         }
     }
 
@@ -129,14 +131,16 @@ impl Profiles {
                 evidence,
                 at: now,
             }),
-            Action::ClearProfile | Action::ReadProfile => None,
+            Action::SetDefault { .. } | Action::ClearProfile | Action::ReadProfile => None,
         };
     }
 
-    /// The peer said which limits hold now; `None`: none of ours.
+    /// The peer said which limits hold now; `None`: none of ours. `underneath` is what holds where
+    /// no profile does.
     pub fn read(
         &mut self,
         evse: &Evse,
+        underneath: &PowerCurve,
         session: &SessionId,
         active: Option<&Profile>,
         asked_by: Option<CommandId>,
@@ -154,11 +158,11 @@ impl Profiles {
             self.confirmed = None;
             return;
         };
-        let ceiling = evse.hardware_max();
-        let seen = evse.worst_case(active, ceiling);
+        let laid = |profile: &Profile| evse.worst_case_between(profile, underneath, underneath);
+        let seen = laid(active);
         let until = active.end();
         let fits = |profile: &Profile| {
-            let allowed = evse.worst_case(profile, ceiling);
+            let allowed = laid(profile);
             match until {
                 Some(end) => allowed.minus(&seen).lowest_within(now, end) >= Power::ZERO,
                 None => seen.is_within(&allowed, now),
@@ -251,22 +255,23 @@ impl Profiles {
     }
 
     /// What the EVSE may draw at each instant while a session runs on it: the highest of what is
-    /// confirmed and what was sent and not refused; its hardware maximum where nothing is
-    /// confirmed.
-    pub fn bound(&self, evse: &Evse) -> PowerCurve {
-        let ceiling = evse.hardware_max();
-        let Some(confirmed) = &self.confirmed else {
-            return PowerCurve::constant(ceiling);
+    /// confirmed and what was sent and not refused; where nothing is confirmed, what lies
+    /// `underneath` (its hardware maximum, or over OCPP its default profile).
+    pub fn bound(&self, evse: &Evse, underneath: &PowerCurve) -> PowerCurve {
+        let mut bound = match &self.confirmed {
+            Some(confirmed) => evse.worst_case_between(&confirmed.profile, underneath, underneath),
+            None => underneath.clone(),
         };
-        let mut bound = evse.worst_case(&confirmed.profile, ceiling);
         for outstanding in &self.outstanding {
             match &outstanding.command.action {
                 Action::SetProfile { profile } => {
                     // Before its start a sent profile says nothing: what holds already holds on.
-                    bound = bound.max(&evse.worst_case(profile, Power::ZERO));
+                    let nothing = PowerCurve::zero();
+                    let sent = evse.worst_case_between(profile, &nothing, underneath);
+                    bound = bound.max(&sent);
                 }
-                Action::ClearProfile => return PowerCurve::constant(ceiling),
-                Action::ReadProfile => {}
+                Action::ClearProfile => bound = bound.max(underneath),
+                Action::SetDefault { .. } | Action::ReadProfile => {}
             }
         }
         bound

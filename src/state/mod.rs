@@ -1,6 +1,7 @@
 //! What we believe now. [`SiteState::apply`] is the only place where it changes.
 
 pub mod bound;
+pub mod defaults;
 pub mod demand;
 pub mod evse_state;
 pub mod excursion;

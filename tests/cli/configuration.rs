@@ -197,6 +197,18 @@ fn a_bad_value_is_refused_with_key_value_and_what_is_allowed() {
             "1 to 64",
         ),
         (
+            "EVENLOAD__OCPP__BOOT_QUIET_S",
+            "61",
+            "ocpp.boot_quiet_s",
+            "0 to 60",
+        ),
+        (
+            "EVENLOAD__OCPP__METER_INTERVAL_S",
+            "5",
+            "ocpp.meter_interval_s",
+            "10 to 900",
+        ),
+        (
             "EVENLOAD__OCPI__COUNTRY_CODE",
             "de",
             "ocpi.country_code",

@@ -15,12 +15,13 @@ use crate::api::keys::Keyring;
 use crate::api::metrics::Metrics;
 use crate::api::ports::{
     CheckRow, Configured, Exchange, Health, Invitation, OfferedEvse, PartHealth, PartStatus,
-    PartnerView, Partners, Registration, SiteDirectory,
+    PartnerView, Partners, Registration, SiteDirectory, StationCall, StationSetup, StationWelcome,
+    Stations,
 };
 use crate::api::{ApiParts, ApiState, Rates, configure};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
 use crate::domain::evse::EvseSource;
-use crate::domain::id::{EvseId, PartnerId, PartnerKey, SiteId, SiteKey, TenantId};
+use crate::domain::id::{EvseId, PartnerId, PartnerKey, SiteId, SiteKey, StationId, TenantId};
 use crate::domain::policy::Policy;
 use crate::domain::ports::{Clock, PortError, PortFuture, RecordWrite, Records, Sites};
 use crate::domain::site::{Mode, Site};
@@ -388,6 +389,55 @@ impl Reply {
     }
 }
 
+/// No station of our own.
+struct NoStations;
+
+fn no_station<T: Send + 'static>(id: &StationId) -> PortFuture<'static, T> {
+    let unknown = PortError::Unknown(format!("station {id}"));
+    Box::pin(std::future::ready(Err(unknown)))
+}
+
+impl Stations for NoStations {
+    fn list(&self, _: &TenantId) -> PortFuture<'_, Vec<Value>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn waiting(&self, _: &TenantId) -> PortFuture<'_, Vec<Value>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn show(&self, _: &TenantId, id: &StationId) -> PortFuture<'_, Value> {
+        no_station(id)
+    }
+
+    fn messages(&self, _: &TenantId, id: &StationId) -> PortFuture<'_, Vec<Value>> {
+        no_station(id)
+    }
+
+    fn set_up(
+        &self,
+        _: &TenantId,
+        id: StationId,
+        _: StationSetup,
+    ) -> PortFuture<'_, StationWelcome> {
+        no_station(&id)
+    }
+
+    fn remove(&self, _: &TenantId, id: &StationId) -> PortFuture<'_, ()> {
+        no_station(id)
+    }
+
+    fn call(
+        &self,
+        _: &TenantId,
+        id: &StationId,
+        _: String,
+        _: Value,
+    ) -> PortFuture<'_, StationCall> {
+        no_station(id)
+    }
+}
+
 /// A client with a token, and the service it speaks to.
 pub(in crate::api) struct Client {
     pub(in crate::api) world: Arc<World>,
@@ -421,6 +471,7 @@ impl Client {
             sites: world.clone(),
             directory: world.clone(),
             partners: world.clone(),
+            stations: Arc::new(NoStations),
             health: world.clone(),
             keys,
             audit,

@@ -1,0 +1,229 @@
+//! What EVSEs over OCPP are told to hold to while no session's profile does.
+//!
+//! Plain: the fallback share, for ever. Where that much kept free would take room from sessions
+//! that run, held: nothing for [`LEASE_S`], then the fallback share. We prolong the lease while we
+//! live; a car that comes waits a second for its own profile; when we die, chargers return to the
+//! fallback by themselves (I2).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, TimeDelta};
+
+use super::headroom::Headroom;
+use super::reconcile::Dispatch;
+use crate::domain::command::{Action, Command};
+use crate::domain::curve::PowerCurve;
+use crate::domain::evse::{Evse, EvseSource};
+use crate::domain::id::{CircuitId, CommandId};
+use crate::domain::profile::{Profile, ProfilePeriod, Tenths};
+use crate::domain::quantity::Power;
+use crate::domain::site::Circuit;
+use crate::domain::time::Time;
+use crate::state::bound::on_phases;
+use crate::state::evse_state::Control;
+use crate::state::{EvseState, SiteState};
+
+/// How long a held default keeps an EVSE at nothing, in seconds; prolonged when half of it is over.
+pub(super) const LEASE_S: u32 = 2 * 3600;
+/// A held default becomes plain again after the room has been there for so long, in seconds.
+const PLAIN_AGAIN_S: i64 = 20 * 60;
+
+/// The default profiles that are to be sent now, lowerings first. `wishes` are what the plan wants
+/// for running sessions.
+pub(super) fn due<'a>(
+    state: &'a SiteState,
+    headroom: &mut Headroom,
+    wishes: &[(&Evse, &PowerCurve)],
+    now: Time,
+    dispatch: &mut Dispatch,
+) -> Vec<(&'a Evse, Profile)> {
+    let mut lower = Vec::new();
+    let mut raise = Vec::new();
+    let unknown = EvseState::default();
+    if !state.site.evses.iter().any(is_ocpp) {
+        return Vec::new();
+    }
+    let tight = tight_circuits(state, wishes, now);
+    for evse in &state.site.evses {
+        if !is_ocpp(evse) || !state.may_send_to(&evse.id) {
+            continue;
+        }
+        let known = state.evses.get(&evse.id).unwrap_or(&unknown);
+        if matches!(known.control, Control::Unsupported { .. }) {
+            continue;
+        }
+        if !known.defaults.may_send(now) {
+            if let Some(at) = known.defaults.retry_at.filter(|at| *at > now) {
+                dispatch.wake(at);
+            }
+            continue;
+        }
+        let fallback = evse.limit_within(state.fallback(evse, now));
+        let holds = known.defaults.confirmed.as_ref().map(|c| &c.profile);
+        let path = state.site.path(&evse.circuit);
+        let crowded = fallback > Tenths(0) && path.iter().any(|above| tight.contains(&above.id));
+        let Some(profile) = next(evse, known, fallback, crowded, holds, now, dispatch) else {
+            continue;
+        };
+        let before = known.underneath(evse);
+        let after = evse.worst_case_between(&profile, &PowerCurve::zero(), &before);
+        if after.is_within(&before, now) {
+            lower.push((evse, profile));
+        } else {
+            raise.push((evse, profile, before, after));
+        }
+    }
+    for (evse, profile, before, after) in raise {
+        // The bound of the EVSE rises by no more than its default does.
+        let room = before.plus(&headroom.rise(state, evse));
+        if after.is_within(&room, now) {
+            headroom.take(state, evse, &before, &before.max(&after));
+            lower.push((evse, profile));
+        }
+    }
+    lower
+}
+
+/// A command about an EVSE's default profile.
+pub(super) fn command(evse: &Evse, id: CommandId, action: Action, now: Time) -> Command {
+    Command {
+        id,
+        evse: evse.id.clone(),
+        session: None,
+        native_session: None,
+        plan: None,
+        issued_at: now,
+        action,
+    }
+}
+
+/// The default profile to install instead of what holds; `None` where that is right already.
+fn next(
+    evse: &Evse,
+    known: &EvseState,
+    fallback: Tenths,
+    crowded: bool,
+    holds: Option<&Profile>,
+    now: Time,
+    dispatch: &mut Dispatch,
+) -> Option<Profile> {
+    let start = DateTime::from_timestamp(now.timestamp(), 0).unwrap_or(now);
+    let plain = |limit| Profile {
+        unit: evse.unit(),
+        start,
+        periods: vec![ProfilePeriod { start_s: 0, limit }],
+        duration_s: None,
+    };
+    let held = || Profile {
+        periods: vec![
+            ProfilePeriod {
+                start_s: 0,
+                limit: Tenths(0),
+            },
+            ProfilePeriod {
+                start_s: LEASE_S,
+                limit: fallback,
+            },
+        ],
+        ..plain(Tenths(0))
+    };
+    let Some(holds) = holds else {
+        return Some(plain(fallback));
+    };
+    let lease_end = holds.steps().nth(1).map(|(at, _)| at);
+    let last = holds.periods.last().map_or(Tenths(0), |p| p.limit);
+    let since = known
+        .defaults
+        .last_set_at
+        .map_or(TimeDelta::MAX, |at| now - at);
+    match (lease_end, crowded) {
+        // A lease that ran out leaves the fallback: as good as plain.
+        (None, false) => (last != fallback).then(|| plain(fallback)),
+        (None, true) => Some(held()),
+        (Some(_), true) if last != fallback => Some(held()),
+        (Some(end), true) => {
+            let renew_at = end - TimeDelta::seconds(i64::from(LEASE_S / 2));
+            if renew_at <= now {
+                return Some(held());
+            }
+            dispatch.wake(renew_at);
+            None
+        }
+        (Some(_), false) if since >= TimeDelta::seconds(PLAIN_AGAIN_S) => Some(plain(fallback)),
+        (Some(_), false) => {
+            dispatch.wake(now + (TimeDelta::seconds(PLAIN_AGAIN_S) - since));
+            None
+        }
+    }
+}
+
+fn is_ocpp(evse: &Evse) -> bool {
+    matches!(evse.source, EvseSource::Ocpp { .. })
+}
+
+/// The circuits that cannot give the running sessions what the plan wants and at the same time all
+/// other EVSEs over OCPP their fallback, for the time of a lease.
+fn tight_circuits(
+    state: &SiteState,
+    wishes: &[(&Evse, &PowerCurve)],
+    now: Time,
+) -> BTreeSet<CircuitId> {
+    let until = now + TimeDelta::seconds(i64::from(LEASE_S));
+    let wishes: BTreeMap<_, _> = wishes
+        .iter()
+        .map(|(evse, wish)| (&evse.id, *wish))
+        .collect();
+    let wanted: Vec<(&Evse, PowerCurve)> = state
+        .site
+        .evses
+        .iter()
+        .map(|evse| match wishes.get(&evse.id) {
+            Some(wish) => (evse, (*wish).clone()),
+            None => (evse, kept_for(state, evse, now)),
+        })
+        .collect();
+    let is_tight = |circuit: &&Circuit| {
+        let bound = state.circuit_bound(circuit, now);
+        let mut room = bound
+            .limit
+            .minus(&bound.uncontrolled)
+            .minus(&PowerCurve::constant(bound.reserve));
+        let mut phases = bound.phase_limit.map(|limit| {
+            let third = bound
+                .uncontrolled
+                .zip(&PowerCurve::zero(), |power, _| power.scaled_up(11, 27));
+            let left = PowerCurve::constant(limit).minus(&third);
+            [left.clone(), left.clone(), left]
+        });
+        for (evse, wanted) in &wanted {
+            if !state.site.is_beneath(&evse.circuit, &circuit.id) {
+                continue;
+            }
+            room = room.minus(wanted);
+            if let Some(phases) = &mut phases {
+                for (phase, part) in phases.iter_mut().zip(on_phases(evse, wanted)) {
+                    *phase = phase.minus(&part);
+                }
+            }
+        }
+        std::iter::once(&room)
+            .chain(phases.iter().flatten())
+            .any(|room| room.lowest_within(now, until) < Power::ZERO)
+    };
+    let circuits = state.site.circuits.iter().filter(is_tight);
+    circuits.map(|circuit| circuit.id.clone()).collect()
+}
+
+/// What an EVSE without a planned session would keep: its fallback where it follows us or will in
+/// a moment, else what it may draw.
+fn kept_for(state: &SiteState, evse: &Evse, now: Time) -> PowerCurve {
+    let follows = state.evses.get(&evse.id).is_none_or(|known| {
+        known.is_free() && known.control == Control::Controllable && known.defaults.are_willing()
+    });
+    if follows && is_ocpp(evse) {
+        let fallback = evse.limit_within(state.fallback(evse, now));
+        PowerCurve::constant(evse.worst_case_of(evse.unit(), fallback))
+    } else {
+        state.evse_bound(&evse.id)
+    }
+}

@@ -1,0 +1,38 @@
+//! The bundled charging station management system (CSMS): stations connect over OCPP 1.6-J, 2.0.1
+//! or 2.1 and are planned by the same core as everything else.
+//!
+//! - `rpc`: frames and calls, without I/O. `v16`, `v201`, `v21`: each version lowered into `message`.
+//! - [`station`]: one station on one connection, without I/O: what it says goes in, what is to be
+//!   sent, booked and told comes out. `books` its transactions, `caps` what it can do.
+//! - [`Edge`]: who may connect, who is connected; `socket` the WebSockets, `commit` the way to the
+//!   sites.
+//!
+//! Nothing is answered before what it says is durable.
+
+pub mod books;
+pub mod caps;
+mod commit;
+pub mod edge;
+mod fields;
+mod ids;
+mod known;
+mod limiter;
+pub mod message;
+pub mod meter;
+mod password;
+pub mod rpc;
+mod settings;
+mod socket;
+pub mod station;
+mod v16;
+mod v201;
+mod v21;
+pub mod version;
+mod wire;
+mod work;
+
+pub use edge::{Approved, Called, Edge, EdgeError, Setup, Waiting};
+pub use known::Logged;
+pub use password::LENGTHS as PASSWORD_LENGTHS;
+pub use settings::Settings;
+pub use socket::configure;
