@@ -156,10 +156,10 @@ fn id(text: &str) -> Result<StationId, Problem> {
 fn read_setup(body: &Value) -> Result<StationSetup, Problem> {
     let faults = Faults::default();
     let setup = Node::root(body, &faults).object().and_then(|object| {
-        let site = object.maybe("site", |node| node.id());
+        let site = object.maybe("site", Node::id);
         let password = object.maybe("password", read_password);
-        let no_password = object.maybe("no_password", |node| node.flag());
-        let allow_insecure = object.maybe("allow_insecure", |node| node.flag());
+        let no_password = object.maybe("no_password", Node::flag);
+        let allow_insecure = object.maybe("allow_insecure", Node::flag);
         let assumed = object.maybe("assume_protocol", |node| node.word(&PROTOCOLS));
         let setup = StationSetup {
             site: site?,

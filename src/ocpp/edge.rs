@@ -273,19 +273,16 @@ impl Edge {
         self.write(record_key(&self.inner.tenant, id), Some(value))
             .await?;
         self.waiting().remove(id.as_str());
-        match &before {
-            Some(known) => {
-                known.set_record(record);
-                known.memory().verified = None;
-            }
-            None => {
-                let mut stations = self
-                    .inner
-                    .stations
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
-                stations.insert(id.clone(), Arc::new(Known::new(record)));
-            }
+        if let Some(known) = &before {
+            known.set_record(record);
+            known.memory().verified = None;
+        } else {
+            let mut stations = self
+                .inner
+                .stations
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            stations.insert(id.clone(), Arc::new(Known::new(record)));
         }
         Ok(Approved {
             is_new: before.is_none(),

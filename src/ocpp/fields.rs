@@ -8,7 +8,7 @@ use super::rpc::{CallError, ErrorCode};
 use crate::domain::time::Time;
 
 /// An object of a payload, with its place for error messages.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub(super) struct Fields<'a> {
     object: &'a Map<String, Value>,
 }

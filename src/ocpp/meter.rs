@@ -8,7 +8,7 @@ use crate::domain::time::Time;
 const ASSUMED_VOLTS: f64 = 230.0;
 /// No EVSE reads more than this in either direction: 10 MW. What is beyond is a fault of the meter.
 const PLAUSIBLE_W: f64 = 1e7;
-/// No register reads more than this: 1 TWh.
+/// No register reads more than this: a million `MWh`.
 const PLAUSIBLE_WH: f64 = 1e12;
 /// Most sampled values read of one message.
 const MAX_SAMPLES: usize = 1_000;
@@ -194,6 +194,7 @@ mod tests {
 
     use super::*;
 
+    #[expect(clippy::needless_pass_by_value, reason = "the cases read better")]
     fn samples(values: Value) -> Vec<Sample> {
         let payload = json!({ "meterValue": [{
             "timestamp": "2026-11-22T12:00:00Z", "sampledValue": values,

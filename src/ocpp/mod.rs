@@ -4,7 +4,7 @@
 //! - `rpc`: frames and calls, without I/O. `v16`, `v201`, `v21`: each version lowered into `message`.
 //! - [`station`]: one station on one connection, without I/O: what it says goes in, what is to be
 //!   sent, booked and told comes out. `books` its transactions, `caps` what it can do.
-//! - [`Edge`]: who may connect, who is connected; `socket` the WebSockets, `commit` the way to the
+//! - [`Edge`]: who may connect, who is connected; `socket` the `WebSocket`s, `commit` the way to the
 //!   sites.
 //!
 //! Nothing is answered before what it says is durable.

@@ -1,4 +1,4 @@
-//! The WebSockets of stations: who is let in, and the task that carries messages between a socket
+//! The `WebSocket`s of stations: who is let in, and the task that carries messages between a socket
 //! and its station's state machine.
 
 use std::net::IpAddr;

@@ -335,7 +335,7 @@ impl Station {
                         Version::V16 => v16::understand(&request, &payload, now),
                         Version::V201 | Version::V21 => v201::understand(&request, &payload, now),
                     });
-                    self.answered(request, purpose, outcome, now, &mut out);
+                    self.answered(&request, purpose, outcome, now, &mut out);
                 }
             }
             Heard::TimedOut { ticket } => self.timed_out(ticket, &mut out),

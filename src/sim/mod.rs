@@ -10,4 +10,5 @@ pub mod cpo;
 pub mod demo;
 pub mod methods;
 pub mod recorded;
+pub mod station;
 pub mod world;

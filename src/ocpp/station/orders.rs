@@ -250,7 +250,7 @@ impl Station {
     /// An answer of the station to a call of ours.
     pub(super) fn answered(
         &mut self,
-        request: Request,
+        request: &Request,
         purpose: Purpose,
         outcome: Result<Response, CallError>,
         now: Time,
@@ -261,7 +261,7 @@ impl Station {
                 order,
                 wish,
                 attempt,
-            } => self.install_answered(order, wish, attempt, outcome, now, out),
+            } => self.install_answered(order, wish, attempt, &outcome, now, out),
             Purpose::Clear { order } => {
                 let answer = match refusal(&outcome) {
                     None => Answer::Applied {
@@ -297,7 +297,7 @@ impl Station {
                     settle(order, refused(detail, false), out);
                 }
             },
-            Purpose::Verify { wish } => self.verified(&wish, outcome, now, out),
+            Purpose::Verify { wish } => self.verified(&wish, &outcome, now, out),
             Purpose::Operator { order } => {
                 let outcome = match outcome {
                     Ok(Response::Raw(payload)) => Outcome::Result(payload),
@@ -305,7 +305,7 @@ impl Station {
                     Err(error) => Outcome::Error(error),
                 };
                 out.push(Output::Settled { order, outcome });
-                if let Request::Raw { action, .. } = &request
+                if let Request::Raw { action, .. } = request
                     && TOUCHES_PROFILES.contains(&action.as_str())
                 {
                     // What holds there now is the operator's doing: it is told anew.
@@ -315,8 +315,8 @@ impl Station {
                     });
                 }
             }
-            Purpose::Settings => self.settings_read(&request, outcome, out),
-            Purpose::SetUp { name } => self.set_up_answered(name, &request, &outcome, out),
+            Purpose::Settings => self.settings_read(request, outcome, out),
+            Purpose::SetUp { name } => self.set_up_answered(name, request, &outcome, out),
             Purpose::Aside { is_trigger } => {
                 if is_trigger && refusal(&outcome).is_some_and(|(_, unsupported)| unsupported) {
                     self.note_quirk(Quirk::NoTrigger, out);
@@ -330,12 +330,12 @@ impl Station {
         order: u64,
         wish: Wish,
         attempt: usize,
-        outcome: Result<Response, CallError>,
+        outcome: &Result<Response, CallError>,
         now: Time,
         out: &mut Vec<Output>,
     ) {
         let place = wish.scope.evse();
-        let refusal = refusal(&outcome);
+        let refusal = refusal(outcome);
         if let Some(shown) = self.shown_of(place) {
             let words = refusal
                 .as_ref()
@@ -384,16 +384,16 @@ impl Station {
     fn verified(
         &mut self,
         wish: &Wish,
-        outcome: Result<Response, CallError>,
+        outcome: &Result<Response, CallError>,
         now: Time,
         out: &mut Vec<Output>,
     ) {
         let place = wish.scope.evse();
         let seen = match outcome {
-            Ok(Response::Composite(profile)) => profile,
+            Ok(Response::Composite(profile)) => profile.clone(),
             other => {
-                // A refusal to say is remembered; it is asked again after its next boot.
-                if refusal(&other).is_some() {
+                // A refusal to say is remembered until its firmware changes.
+                if refusal(other).is_some() {
                     self.note_quirk(Quirk::NoComposite, out);
                 }
                 return;
