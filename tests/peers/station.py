@@ -299,7 +299,7 @@ async def play(url, identity, password, version):
             wh += watts / 60
             readings.append(round(watts))
             await station.measures(round(wh), watts)
-        asked = json.loads(json.dumps(seen.transaction))
+        asked = json.loads(json.dumps(seen.transaction, default=float))
         await station.stops(round(wh))
         # What is still on its way may come.
         await asyncio.sleep(0.5)
