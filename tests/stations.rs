@@ -1,4 +1,4 @@
-//! Charging stations over real WebSockets against the whole service in this process: who is let in,
+//! Charging stations over real sockets against the whole service in this process: who is let in,
 //! who is displaced, what survives, what is sent.
 
 use std::net::SocketAddr;
@@ -124,10 +124,8 @@ impl Service {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        match tokio::time::timeout(PATIENCE, looked).await {
-            Ok(body) => body,
-            Err(_) => panic!("never seen at {path}: {}", self.get(path).await),
-        }
+        let seen = tokio::time::timeout(PATIENCE, looked).await;
+        seen.unwrap_or_else(|_| unreachable!("never seen at {path}"))
     }
 }
 
@@ -187,7 +185,7 @@ impl<'a> Dial<'a> {
             }
             Err(Error::Http(response)) => Err(response.status().as_u16()),
             // The client itself refuses an answer without the sub-protocol it asked for.
-            Err(error) => panic!("{error}"),
+            Err(error) => unreachable!("no answer of HTTP: {error}"),
         }
     }
 }
