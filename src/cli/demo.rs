@@ -107,7 +107,10 @@ impl DemoArgs {
                 if self.json {
                     output::object(&report);
                 }
-                if report.methods.evenload.self_caused > 0 || report.registrations == 0 {
+                let own = report.depot.as_ref();
+                let self_caused = report.methods.evenload.self_caused
+                    + own.map_or(0, |depot| depot.methods.evenload.self_caused);
+                if self_caused > 0 || report.registrations == 0 {
                     Exit::CheckFailed
                 } else {
                     Exit::Done

@@ -2,11 +2,13 @@
 //!
 //! A simulated CPO registers with the service over HTTP, its cars come and go as recorded, and the
 //! service's profiles decide what they draw. What the simulated meters measured is compared with
-//! the same day unmanaged and under an equal share.
+//! the same day unmanaged and under an equal share. Beside it a depot without a platform is played:
+//! its chargers connect to the service itself over OCPP.
 //!
 //! Virtual time moves from event to event, and only when no message is under way: the sockets are
 //! real, the schedule is not waited for.
 
+mod depot;
 mod own;
 mod play;
 mod report;
@@ -30,6 +32,7 @@ use super::world::{Depot, Grid};
 use crate::domain::quantity::Power;
 use crate::domain::time::Time;
 
+pub use depot::DepotReport;
 pub use own::OwnService;
 pub use report::{DemoReport, Methods};
 
@@ -50,6 +53,8 @@ pub struct DemoOptions {
     pub rush_h: u32,
     /// The site's limit. Ours: nothing is recorded about it.
     pub limit: Power,
+    /// A second site is played: a depot whose chargers connect to the service itself.
+    pub stations: bool,
     /// How the drivers' needs become known. What they tell is what happens.
     pub preferences: PreferencesBy,
     /// What the CPO does wrong.
@@ -66,6 +71,7 @@ impl Default for DemoOptions {
             speed: 0.0,
             rush_h: 0,
             limit: Power::from_watts(140_000),
+            stations: true,
             preferences: PreferencesBy::SessionField,
             faults: Faults::default(),
             settle_limit: Duration::from_secs(30),

@@ -31,6 +31,9 @@ impl OwnService {
         config.server.listen.set_port(port);
         config.data.dir.clone_from(&folder);
         config.ocpi.allow_insecure = true;
+        // Simulated chargers may be spoken to at once.
+        config.ocpp.boot_quiet_s = 0;
+        config.ocpp.meter_interval_s = 300;
         config.api.admin_token = Some(Secret::new(token.clone()));
         let base = Base {
             clock: Arc::new(clock),
@@ -69,10 +72,10 @@ impl ServiceUnderTest for OwnService {
     }
 
     async fn is_idle(&self) -> bool {
-        self.running.activity.is_idle()
+        self.running.activity.is_idle() && self.running.stations.is_idle()
     }
 
     fn begun(&self) -> u64 {
-        self.running.activity.begun()
+        self.running.activity.begun() + self.running.stations.begun()
     }
 }

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use super::report::{DemoReport, Methods};
 use super::rest::Rest;
-use super::{Demo, DemoError, DemoLine, ServiceUnderTest, local, setup};
+use super::{Demo, DemoError, DemoLine, ServiceUnderTest, depot, local, setup};
 use crate::domain::ports::Clock as _;
 use crate::domain::time::Time;
 use crate::sim::cpo::Cpo;
 use crate::sim::methods::MethodResult;
 use crate::sim::recorded::CURRENCY;
+use crate::sim::station::Fleet;
 
 /// Looks without a pause before the first nap.
 const EAGER_LOOKS: u32 = 20;
@@ -32,11 +33,14 @@ impl Demo {
         let rows = setup::register(&rest, &cpo).await?;
         let registrations = usize::from(cpo.is_registered());
         rows.iter().for_each(&mut on_line);
-        self.settle(service, &cpo).await?;
+        self.settle(service, &cpo, None).await?;
         let rows = setup::configure(self, &rest, &cpo).await?;
         rows.iter().for_each(&mut on_line);
 
-        self.play(service, &cpo, &rest, &mut on_line).await?;
+        let fleet = self.open_depot(service, &rest, &mut on_line).await?;
+
+        self.play(service, &cpo, fleet.as_ref(), &rest, &mut on_line)
+            .await?;
 
         let (unmanaged, equal_share) = self.baselines();
         let evenload = cpo.with_depot(|depot| MethodResult::measured(depot, CURRENCY));
@@ -50,7 +54,11 @@ impl Demo {
                 evenload,
             },
         );
+        let report = report.with_depot(self, fleet.as_ref());
         cpo.stop().await;
+        if let Some(fleet) = fleet {
+            fleet.stop().await;
+        }
         for line in report.table() {
             on_line(&DemoLine::Table(line));
         }
@@ -61,36 +69,45 @@ impl Demo {
         &self,
         service: &dyn ServiceUnderTest,
         cpo: &Cpo,
+        fleet: Option<&Fleet>,
         rest: &Rest,
         on_line: &mut impl FnMut(&DemoLine),
     ) -> Result<(), DemoError> {
         let mut publication = setup::next_publication(self.start);
-        self.settle(service, cpo).await?;
+        self.settle(service, cpo, fleet).await?;
         // Bounded: whoever waits is woken at every turn, and time reaches the end.
         while self.clock.now() < self.end {
-            let next = self.next_event(cpo, publication);
+            let next = self.next_event(cpo, fleet, publication);
             self.pace(next).await;
             // The physics first, then everyone's clock, then the news.
             let due = cpo.advance_to(next);
+            if let Some(fleet) = fleet {
+                fleet.advance_to(next);
+            }
             self.clock.advance_to(next);
             cpo.send(due);
             if next >= publication {
-                let hours = setup::publish_prices(self, rest, next).await?;
+                let hours = setup::publish_prices(self, rest, setup::SITE, next).await?;
+                if fleet.is_some() {
+                    setup::publish_prices(self, rest, depot::SITE, next).await?;
+                }
                 publication = setup::next_publication(next);
                 let line = format!("{}  prices of {hours} hours are public", local(next));
                 on_line(&DemoLine::Event(line));
             }
-            self.settle(service, cpo).await?;
-            for line in cpo.take_lines() {
+            self.settle(service, cpo, fleet).await?;
+            let stations = fleet.map(Fleet::take_lines).unwrap_or_default();
+            for line in cpo.take_lines().into_iter().chain(stations) {
                 on_line(&DemoLine::Event(line));
             }
         }
         Ok(())
     }
 
-    fn next_event(&self, cpo: &Cpo, publication: Time) -> Time {
+    fn next_event(&self, cpo: &Cpo, fleet: Option<&Fleet>, publication: Time) -> Time {
         let wakeup = self.clock.next_wakeup().unwrap_or(self.end);
         cpo.next_event()
+            .min(fleet.map_or(self.end, Fleet::next_event))
             .min(wakeup)
             .min(publication)
             .min(self.end)
@@ -110,14 +127,22 @@ impl Demo {
     }
 
     /// Waits until nothing is under way on either side.
-    async fn settle(&self, service: &dyn ServiceUnderTest, cpo: &Cpo) -> Result<(), DemoError> {
+    async fn settle(
+        &self,
+        service: &dyn ServiceUnderTest,
+        cpo: &Cpo,
+        fleet: Option<&Fleet>,
+    ) -> Result<(), DemoError> {
         let settled = async {
             let mut before = None;
             let mut looks = 0_u32;
             loop {
-                let idle =
-                    cpo.in_flight() == 0 && self.clock.woken() == 0 && service.is_idle().await;
-                let begun = (cpo.begun(), service.begun());
+                let idle = cpo.in_flight() == 0
+                    && fleet.map_or(0, Fleet::in_flight) == 0
+                    && self.clock.woken() == 0
+                    && service.is_idle().await;
+                let stations = fleet.map_or(0, Fleet::begun);
+                let begun = (cpo.begun(), stations, service.begun());
                 if idle && before == Some(begun) {
                     return;
                 }

@@ -2,9 +2,10 @@
 
 use serde::Serialize;
 
-use super::Demo;
+use super::{Demo, DepotReport};
 use crate::sim::cpo::{Cpo, CpoCounts};
 use crate::sim::methods::MethodResult;
+use crate::sim::station::Fleet;
 
 /// The result of each method, measured by the same meters.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,7 +33,7 @@ pub struct DemoReport {
     pub pushes: u64,
     /// Results that the service took from the CPO.
     pub callbacks: u64,
-    /// Commands over OCPP; none while the demo has no stations of its own.
+    /// Profiles that stations of our own were told over OCPP.
     pub commands_ocpp: u64,
     /// Messages between the two, by kind.
     pub messages: CpoCounts,
@@ -40,9 +41,20 @@ pub struct DemoReport {
     pub complaints: Vec<String>,
     /// The comparison.
     pub methods: Methods,
+    /// The depot with chargers of its own, if it was played.
+    pub depot: Option<DepotReport>,
 }
 
 impl DemoReport {
+    pub(super) fn with_depot(mut self, demo: &Demo, fleet: Option<&Fleet>) -> Self {
+        if let Some(fleet) = fleet {
+            self.commands_ocpp = fleet.counts().profiles_set;
+            self.complaints.extend(fleet.complaints());
+            self.depot = Some(demo.depot_report(fleet));
+        }
+        self
+    }
+
     pub(super) fn new(demo: &Demo, cpo: &Cpo, registrations: usize, methods: Methods) -> Self {
         let counts = cpo.counts();
         Self {
@@ -56,6 +68,7 @@ impl DemoReport {
             messages: counts,
             complaints: cpo.complaints(),
             methods,
+            depot: None,
         }
     }
 
@@ -101,6 +114,25 @@ impl DemoReport {
                 format!("it costs no less than {name}"),
             );
         }
+        if let Some(depot) = &self.depot {
+            let own = &depot.methods.evenload;
+            let mut promise = |kept: bool, text: String| {
+                if !kept {
+                    broken.push(format!("own depot: {text}"));
+                }
+            };
+            promise(
+                own.limit_violations == 0,
+                format!("the limit was broken {} times", own.limit_violations),
+            );
+            promise(
+                own.ready_on_time == own.reachable,
+                format!(
+                    "{} of {} reachable cars were ready",
+                    own.ready_on_time, own.reachable
+                ),
+            );
+        }
         broken
     }
 
@@ -110,15 +142,25 @@ impl DemoReport {
             "{:<12} {:>14} {:>10} {:>12} {:>14}  {}",
             "", "energy cost", "peak", "delivered", "ready on time", "over the limit"
         );
-        let methods = &self.methods;
-        let rows = [
-            ("unmanaged", &methods.unmanaged),
-            ("equal share", &methods.equal_share),
-            ("evenload", &methods.evenload),
-        ];
-        let rows = rows.map(|(name, result)| row(name, result));
-        std::iter::once(header).chain(rows).collect()
+        let mut lines = vec![header];
+        lines.extend(rows(&self.methods));
+        if let Some(depot) = &self.depot {
+            lines.push(format!(
+                "own depot: {} cars at {} stations over OCPP, limit {:.0} kW, {} profiles sent",
+                depot.sessions, depot.stations, depot.limit_kw, self.commands_ocpp
+            ));
+            lines.extend(rows(&depot.methods));
+        }
+        lines
     }
+}
+
+fn rows(methods: &Methods) -> [String; 3] {
+    [
+        row("unmanaged", &methods.unmanaged),
+        row("equal share", &methods.equal_share),
+        row("evenload", &methods.evenload),
+    ]
 }
 
 fn row(name: &str, result: &MethodResult) -> String {

@@ -13,7 +13,7 @@ use crate::sim::recorded::{CURRENCY, TIME_ZONE, day_bounds};
 const PARTNER: &str = "simulated-cpo";
 
 /// The site's name at the service.
-const SITE: &str = "depot";
+pub(super) const SITE: &str = "depot";
 
 /// Registers the service with the CPO; gives the rows of its answer.
 pub(super) async fn register(rest: &Rest, cpo: &Cpo) -> Result<Vec<DemoLine>, DemoError> {
@@ -53,7 +53,7 @@ pub(super) async fn configure(
         "PUT /sites/depot",
         format!("{evses} EVSEs under {}", demo.options.limit),
     );
-    let slots = publish_prices(demo, rest, demo.start).await?;
+    let slots = publish_prices(demo, rest, SITE, demo.start).await?;
     step(
         "PUT /sites/depot/signals/day-ahead",
         format!("{slots} hours of recorded prices"),
@@ -69,6 +69,7 @@ pub(super) async fn configure(
 pub(super) async fn publish_prices(
     demo: &Demo,
     rest: &Rest,
+    site: &str,
     now: Time,
 ) -> Result<usize, DemoError> {
     let slots = public_prices(demo, now);
@@ -78,7 +79,7 @@ pub(super) async fn publish_prices(
         "unit": format!("{CURRENCY}/kWh"),
         "slots": slots,
     });
-    let path = format!("/sites/{SITE}/signals/day-ahead");
+    let path = format!("/sites/{site}/signals/day-ahead");
     rest.call(Method::PUT, &path, &body).await?;
     Ok(count)
 }

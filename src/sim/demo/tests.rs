@@ -8,6 +8,8 @@ use super::*;
 fn short(hours: u32) -> DemoOptions {
     DemoOptions {
         hours: Some(hours),
+        // The simple service is no CSMS.
+        stations: false,
         ..DemoOptions::default()
     }
 }
