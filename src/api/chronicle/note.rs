@@ -148,6 +148,14 @@ impl Notes {
             }
             EventKind::CommandIssued { command } => self.issued(at, command),
             EventKind::CommandAnswered { command, answer } => self.answered(at, *command, answer),
+            EventKind::StationConnected { evse, booted } => {
+                let kind = if *booted {
+                    "station_booted"
+                } else {
+                    "station_connected"
+                };
+                self.push(at, kind, Some(evse.clone()), json!({}));
+            }
             EventKind::Restarted => self.push(at, "restarted", None, json!({})),
             EventKind::EvseMeasured { .. }
             | EventKind::SiteMetered { .. }
@@ -160,6 +168,7 @@ impl Notes {
     fn issued(&mut self, at: Time, command: &Command) {
         let (kind, periods) = match &command.action {
             Action::SetProfile { profile } => ("profile_sent", Some(profile.periods.len())),
+            Action::SetDefault { profile } => ("default_sent", Some(profile.periods.len())),
             Action::ClearProfile => ("profile_cleared", None),
             Action::ReadProfile => return,
         };

@@ -302,6 +302,42 @@ pub(super) static OPERATIONS: &[Operation] = &[
         "admin",
         "Exchanges the tokens",
     ),
+    get(
+        "/api/v1/stations",
+        "read",
+        "The chargers that connect to us over OCPP; state=waiting: unknown ones that tried",
+    )
+    .asking(&[("state", "text")]),
+    get(
+        "/api/v1/stations/{id}",
+        "read",
+        "One station: what was asked, accepted, read back and measured",
+    ),
+    write(
+        "put",
+        "/api/v1/stations/{id}",
+        "admin",
+        "Approves a station or changes it; a password that was made is shown this once",
+    )
+    .taking("Station")
+    .giving(&["200", "201"]),
+    delete(
+        "/api/v1/stations/{id}",
+        "admin",
+        "Forgets a station and closes its connection",
+    ),
+    get(
+        "/api/v1/stations/{id}/messages",
+        "operate",
+        "Its last messages, passwords masked",
+    ),
+    write(
+        "post",
+        "/api/v1/stations/{id}/commands/{action}",
+        "operate",
+        "Sends any call of OCPP; the answer is the station's",
+    )
+    .taking("OcppPayload"),
     get("/api/v1/login", "", "Who this browser is"),
     write("post", "/api/v1/login", "", "Signs a browser in").taking("Login"),
     delete("/api/v1/login", "", "Signs a browser out"),

@@ -59,6 +59,15 @@ pub(super) fn all() -> Value {
             "versions_url": { "type": "string", "format": "uri", "maxLength": 255 },
             "token_a": { "type": "string", "minLength": 1, "maxLength": 64 },
         })),
+        "Station": closed(&[], &json!({
+            "site": { "type": ["string", "null"], "minLength": 1, "maxLength": 128, "pattern": "^[^\\s/]+$" },
+            "password": { "type": ["string", "null"], "minLength": 16, "maxLength": 64, "pattern": "^[!-~]+$",
+                "description": "Absent: one is made, or the present one stays." },
+            "no_password": { "type": ["boolean", "null"], "description": "Only with allow_insecure." },
+            "allow_insecure": { "type": ["boolean", "null"], "description": "May come without TLS from elsewhere." },
+            "assume_protocol": { "enum": ["ocpp1.6", "ocpp2.0.1", "ocpp2.1", null] },
+        })),
+        "OcppPayload": { "type": "object" },
         "Invitation": closed(&["name"], &json!({ "name": id() })),
         "Trust": closed(&["trust_sync_accept"], &json!({ "trust_sync_accept": { "type": "boolean" } })),
         "Import": closed(&["partner"], &json!({
