@@ -33,11 +33,13 @@ pub trait SiteDirectory: Send + Sync {
     /// All sites of all tenants, sorted: for metrics.
     fn all(&self) -> Vec<SiteKey>;
 
-    /// Sets up a site or replaces its description; durable and applied when it returns, so that
+    /// Sets up a site or replaces its description; `PortError::Taken` if an EVSE of it is another
+    /// site's. Durable and applied when it returns, so that
     /// [`SiteDirectory::snapshot`] shows it.
     fn configure(&self, site: Site) -> PortFuture<'_, Configured>;
 
-    /// Forgets a site with everything known about it.
+    /// Forgets a site with everything known about it; `PortError::Refused` while profiles of ours
+    /// may be installed there.
     fn remove(&self, site: &SiteKey) -> PortFuture<'_, ()>;
 }
 

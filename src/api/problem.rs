@@ -8,7 +8,7 @@ use actix_web::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 
-use crate::domain::ports::PortError;
+use crate::domain::ports::{PortError, Taken};
 
 /// Most faults listed in one answer; what a program has wrong a thousand times it has wrong once.
 const MAX_FAULTS: usize = 100;
@@ -139,6 +139,22 @@ impl Problem {
         Self::new(StatusCode::CONFLICT).with_detail(detail)
     }
 
+    /// 409: an EVSE has one site.
+    fn taken(taken: &[Taken]) -> Self {
+        let mut problem = Self::conflict(
+            "an EVSE belongs to one site; take it out of the other one first. Nothing was applied",
+        );
+        problem.errors = taken
+            .iter()
+            .take(MAX_FAULTS)
+            .map(|it| Fault {
+                pointer: format!("/evses/{}/source", it.index),
+                detail: format!("is an EVSE of site {} already", it.site),
+            })
+            .collect();
+        problem
+    }
+
     /// 429.
     pub(super) fn too_many(retry_after_s: u32) -> Self {
         let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS)
@@ -153,6 +169,7 @@ impl From<PortError> for Problem {
         match error {
             PortError::Unknown(what) => Self::unknown(what),
             PortError::Refused(why) => Self::new(StatusCode::CONFLICT).with_detail(why),
+            PortError::Taken(taken) => Self::taken(&taken),
             PortError::Overloaded(_) | PortError::Storage(_) | PortError::Stopping => {
                 let mut problem =
                     Self::new(StatusCode::SERVICE_UNAVAILABLE).with_detail(error.to_string());

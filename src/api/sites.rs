@@ -85,13 +85,13 @@ pub(super) async fn delete(
 ) -> Answer {
     let access = Access::of(&api, &request, Scope::Admin)?;
     no_query(&request)?;
+    let _alone = api.writer(&access.site(&path)?).await;
     let (key, state) = access.snapshot(&api, &path)?;
     if matches!(state.mode, Mode::Live | Mode::Canary) {
         return Err(Problem::conflict(
             "the site is live: set its mode to shadow first, so that our profiles are taken back",
         ));
     }
-    let _alone = api.writer(&key).await;
     api.directory.remove(&key).await?;
     tracing::info!(site.id = %key, by = access.name(), "the site was removed");
     Ok(HttpResponse::NoContent().finish())

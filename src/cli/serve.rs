@@ -10,6 +10,7 @@ use super::exit::Exit;
 use super::output;
 use crate::config::{Config, ConfigError, Flag, Loaded};
 use crate::service::{self, Base, Running, StartError, telemetry};
+use crate::store::StoreError;
 
 /// Arguments of `evenload serve`.
 #[derive(Debug, Args)]
@@ -29,15 +30,19 @@ pub struct ServeArgs {
     /// How log lines look: text or json
     #[arg(long, value_name = "FORMAT")]
     log_format: Option<String>,
+    /// Make a new key for secrets if the old one is lost; every partner must be registered anew
+    #[arg(long)]
+    new_secret_key: bool,
 }
 
 impl ServeArgs {
     /// Runs the service until it is told to stop.
     pub fn run(&self) -> Exit {
-        let loaded = match self.load() {
+        let mut loaded = match self.load() {
             Ok(loaded) => loaded,
             Err(error) => return refuse(&error, false),
         };
+        loaded.config.data.new_secret_key = self.new_secret_key;
         telemetry::start_log(&loaded.config.log);
         for warning in &loaded.warnings {
             tracing::warn!(key = warning.key, "{}", warning.detail);
@@ -68,12 +73,26 @@ impl ServeArgs {
     }
 }
 
+/// The port first: who starts us a second time by mistake must find no second data folder.
+async fn start(config: Config) -> Result<Running, StartError> {
+    let listener = service::listen(&config)?;
+    let base = Base::of(&config)?;
+    service::start_on(listener, config, base).await
+}
+
+/// Whether it is for the operator to mend, rather than a defect.
+fn exit(error: &StartError) -> Exit {
+    match error {
+        StartError::Listen { .. }
+        | StartError::Tls(_)
+        | StartError::Key(_)
+        | StartError::Store(StoreError::Locked { .. } | StoreError::Newer { .. }) => Exit::Invalid,
+        _ => Exit::Internal,
+    }
+}
+
 async fn serve(config: Config) -> Exit {
-    let started = match Base::of(&config) {
-        Ok(base) => service::start(config, base).await,
-        Err(error) => Err(error),
-    };
-    match started {
+    match start(config).await {
         Ok(running) => {
             welcome(&running);
             told_to_stop().await;
@@ -82,12 +101,7 @@ async fn serve(config: Config) -> Exit {
         }
         Err(error) => {
             output::complain(&format!("evenload did not start: {error}"));
-            match error {
-                StartError::Listen { .. } | StartError::Tls(_) | StartError::Key(_) => {
-                    Exit::Invalid
-                }
-                _ => Exit::Internal,
-            }
+            exit(&error)
         }
     }
 }
@@ -143,5 +157,39 @@ async fn told_to_stop() {
     #[cfg(not(unix))]
     {
         let _ = interrupt.await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::sled_store::{SledOptions, SledStore};
+
+    fn config(listen: SocketAddr, data: &std::path::Path) -> Config {
+        let mut config = Config::default();
+        config.server.listen = listen;
+        config.data.dir = data.to_owned();
+        config
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_the_operators_to_mend_and_leaves_no_data_folder() {
+        let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let dir = tempfile::tempdir().expect("a folder");
+        let data = dir.path().join("data");
+        let config = config(taken.local_addr().expect("bound"), &data);
+        let refused = start(config).await.expect_err("the port is taken");
+        assert_eq!(exit(&refused), Exit::Invalid, "{refused}");
+        assert!(!data.exists());
+    }
+
+    #[tokio::test]
+    async fn a_data_folder_in_use_is_the_operators_to_mend() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let _other = SledStore::open(dir.path(), SledOptions::default()).expect("opened");
+        let any = "127.0.0.1:0".parse().expect("an address");
+        let refused = start(config(any, dir.path())).await;
+        let refused = refused.expect_err("the folder is locked");
+        assert_eq!(exit(&refused), Exit::Invalid, "{refused}");
     }
 }

@@ -11,12 +11,16 @@ pub struct DataConfig {
     /// The folder of the store and of our own keys; made if it is not there.
     /// Default: `./evenload-data`.
     pub dir: PathBuf,
+    /// A key for secrets that is lost, or not the right one, is replaced by a new one; every
+    /// partner must then be registered anew. Only by the flag `--new-secret-key`. Default: false.
+    pub new_secret_key: bool,
 }
 
 impl Default for DataConfig {
     fn default() -> Self {
         Self {
             dir: PathBuf::from("./evenload-data"),
+            new_secret_key: false,
         }
     }
 }
@@ -28,6 +32,9 @@ impl DataConfig {
             let detail = format!("is {:?}, which is not a folder", dir.display().to_string());
             reader.fault("data.dir", detail);
         }
-        Self { dir }
+        Self {
+            dir,
+            new_secret_key: false,
+        }
     }
 }

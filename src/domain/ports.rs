@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::event::EventKind;
 use super::evse::EvseSource;
-use super::id::{EvseId, PartnerKey, SiteKey, TenantId};
+use super::id::{EvseId, PartnerKey, SiteId, SiteKey, TenantId};
 use super::time::Time;
 
 /// What a port's call gives: a boxed future, so that ports are usable as trait objects.
@@ -27,12 +27,34 @@ pub enum PortError {
     /// It was understood and is not possible.
     #[error("{0}")]
     Refused(String),
+    /// EVSEs of a site are another site's already; nothing was changed.
+    #[error("{}", taken(.0))]
+    Taken(Vec<Taken>),
     /// It could not be made durable.
     #[error("storing failed: {0}")]
     Storage(String),
     /// The service is stopping.
     #[error("the service is stopping")]
     Stopping,
+}
+
+/// An EVSE that another site holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Its place in the list of EVSEs that was handed in, from 0.
+    pub index: usize,
+    /// Its name there.
+    pub evse: EvseId,
+    /// Who holds its source.
+    pub site: SiteId,
+}
+
+fn taken(taken: &[Taken]) -> String {
+    let all: Vec<_> = taken
+        .iter()
+        .map(|it| format!("the source of EVSE {} is site {}'s", it.evse, it.site))
+        .collect();
+    all.join(", ")
 }
 
 /// The one clock. Only the service reads the machine's; the simulator has its own.

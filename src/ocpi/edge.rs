@@ -18,11 +18,11 @@ use url::Url;
 
 use super::deviations::DeviationBook;
 use super::guard::{Guard, GuardedResolver, Refused};
-use super::partner::PartnerRecord;
+use super::partner::{Handshake, PartnerRecord};
 use super::peer::Peer;
 use super::settings::Settings;
 use crate::domain::id::{PartnerId, PartnerKey, TenantId};
-use crate::domain::ports::{PortError, Ports, RecordWrite};
+use crate::domain::ports::{PortError, Ports, RecordWrite, Vault};
 use crate::domain::time::Time;
 
 /// Most partners of one tenant.
@@ -120,8 +120,14 @@ impl Edge {
         let mut peers = BTreeMap::new();
         for (key, bytes) in found {
             match serde_json::from_slice::<PartnerRecord>(&bytes) {
-                Ok(record) => {
+                Ok(mut record) => {
                     let name = record.name.clone();
+                    if let Err(error) = unseal(&*ports.vault, &tenant, &record)
+                        && record.is_registered()
+                    {
+                        tracing::error!(partner.id = %name, %error, "its token cannot be opened; register it anew");
+                        record.handshake = Handshake::Unregistered;
+                    }
                     let seen = Self::kept_deviations(&*ports.records, &tenant, &name).await?;
                     let peer = Peer::new(record, in_flight, ports.clock.clone(), seen);
                     peers.insert(name, Arc::new(peer));
@@ -314,18 +320,7 @@ impl Edge {
 
     /// The token we send to a partner.
     pub(super) fn unseal(&self, record: &PartnerRecord) -> Result<Token, EdgeError> {
-        let unusable = |error: String| EdgeError::Token(error);
-        let sealed = record
-            .sends
-            .as_ref()
-            .ok_or_else(|| EdgeError::NotRegistered(record.name.clone()))?;
-        let sealed = STANDARD
-            .decode(sealed)
-            .map_err(|error| unusable(error.to_string()))?;
-        let context = PartnerRecord::seal_context(self.tenant(), &record.name);
-        let token = self.inner.ports.vault.unseal(&context, &sealed)?;
-        let token = String::from_utf8(token).map_err(|_| unusable("is not text".into()))?;
-        Token::new(token).map_err(|error| unusable(error.to_string()))
+        unseal(&*self.inner.ports.vault, self.tenant(), record)
     }
 
     /// A client that shows this token.
@@ -403,6 +398,25 @@ impl Edge {
         let wanted = &self.inner.wanted_pulls;
         std::mem::take(&mut *wanted.lock().unwrap_or_else(PoisonError::into_inner))
     }
+}
+
+fn unseal(
+    vault: &dyn Vault,
+    tenant: &TenantId,
+    record: &PartnerRecord,
+) -> Result<Token, EdgeError> {
+    let unusable = |error: String| EdgeError::Token(error);
+    let sealed = record
+        .sends
+        .as_ref()
+        .ok_or_else(|| EdgeError::NotRegistered(record.name.clone()))?;
+    let sealed = STANDARD
+        .decode(sealed)
+        .map_err(|error| unusable(error.to_string()))?;
+    let context = PartnerRecord::seal_context(tenant, &record.name);
+    let token = vault.unseal(&context, &sealed)?;
+    let token = String::from_utf8(token).map_err(|_| unusable("is not text".into()))?;
+    Token::new(token).map_err(|error| unusable(error.to_string()))
 }
 
 /// What a pull that was asked for must read.

@@ -58,6 +58,8 @@ pub(super) struct Live {
     /// The parties that own its sessions: country code and party id in lower case. Behind hubs and
     /// eMSPs they are not among its roles.
     parties: BTreeSet<(String, String)>,
+    /// The last pull since we started worked: what its sites are told.
+    pub(super) is_current: bool,
     /// Until then nothing but pulls is asked of it.
     paused_until: Option<Time>,
 }

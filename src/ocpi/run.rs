@@ -36,6 +36,8 @@ struct Turn {
     is_full_wanted: bool,
     /// The start of the last pull, whether it worked or not.
     began_at: Option<Time>,
+    /// One was asked for while one runs: when the next may begin.
+    asked_at: Option<Time>,
 }
 
 impl Edge {
@@ -56,9 +58,7 @@ impl Edge {
                 if !is_due || busy.len() >= MAX_PULLS {
                     continue;
                 }
-                let reach = turn.reach(now);
-                turn.began_at = Some(now);
-                turn.is_full_wanted = false;
+                let reach = turn.begin(now);
                 busy.insert(partner.clone(), reach);
                 let (edge, partner) = (self.clone(), partner.clone());
                 under_way.push(async move {
@@ -107,42 +107,66 @@ impl Edge {
                 last_full_at: None,
                 is_full_wanted: true,
                 began_at: None,
+                asked_at: None,
             });
         }
         for (partner, wanted) in self.take_wanted_pulls() {
             if let Some(turn) = turns.get_mut(&partner) {
-                turn.is_full_wanted |= wanted == Wanted::Everything;
-                // A partner in trouble keeps its pause, and nobody can make us pull all the time.
-                if turn.failures == 0 {
-                    let earliest = turn.began_at.map_or(now, |at| at + LEAST_GAP);
-                    turn.at = turn.at.min(earliest.max(now));
-                }
+                turn.ask(wanted, now);
             }
         }
     }
 
     fn after(&self, turn: &mut Turn, reach: Reach, began: Time, is_ok: bool) {
         let now = self.now();
-        if !is_ok {
-            let doubled = FIRST_PAUSE_S << i64::from(turn.failures.min(8));
-            turn.failures = turn.failures.saturating_add(1);
-            turn.is_full_wanted |= reach == Reach::Full;
-            turn.at = now + spread(TimeDelta::seconds(doubled.min(LONGEST_PAUSE_S)));
-            return;
-        }
-        turn.failures = 0;
-        turn.since = Some(began);
-        if reach == Reach::Full {
-            turn.last_full_at = Some(began);
-        }
-        // One that was asked for while this one ran stays.
-        if turn.at <= began {
-            turn.at = now + spread(self.settings().pull_interval);
+        if is_ok {
+            turn.worked(reach, began, now + spread(self.settings().pull_interval));
+        } else {
+            turn.failed(reach, now);
         }
     }
 }
 
 impl Turn {
+    /// A pull begins; says what it reads.
+    fn begin(&mut self, now: Time) -> Reach {
+        let reach = self.reach(now);
+        self.began_at = Some(now);
+        self.is_full_wanted = false;
+        self.asked_at = None;
+        reach
+    }
+
+    /// A pull is asked for. A partner in trouble keeps its pause, and nobody can make us pull all
+    /// the time.
+    fn ask(&mut self, wanted: Wanted, now: Time) {
+        self.is_full_wanted |= wanted == Wanted::Everything;
+        if self.failures == 0 {
+            let earliest = self.began_at.map_or(now, |at| at + LEAST_GAP);
+            let asked_at = earliest.max(now);
+            self.at = self.at.min(asked_at);
+            self.asked_at = Some(asked_at);
+        }
+    }
+
+    /// The pull worked. One that was asked for while it ran stays: what this one read may be older
+    /// than the question.
+    fn worked(&mut self, reach: Reach, began: Time, next: Time) {
+        self.failures = 0;
+        self.since = Some(began);
+        if reach == Reach::Full {
+            self.last_full_at = Some(began);
+        }
+        self.at = self.asked_at.map_or(next, |asked_at| next.min(asked_at));
+    }
+
+    fn failed(&mut self, reach: Reach, now: Time) {
+        let doubled = FIRST_PAUSE_S << i64::from(self.failures.min(8));
+        self.failures = self.failures.saturating_add(1);
+        self.is_full_wanted |= reach == Reach::Full;
+        self.at = now + spread(TimeDelta::seconds(doubled.min(LONGEST_PAUSE_S)));
+    }
+
     fn reach(&self, now: Time) -> Reach {
         let is_old = self.last_full_at.is_none_or(|at| now - at > FULL_EVERY);
         match self.since {
@@ -162,4 +186,35 @@ fn spread(pause: TimeDelta) -> TimeDelta {
         0
     };
     TimeDelta::milliseconds(ms - cut)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Time {
+        chrono::DateTime::from_timestamp(1_795_000_200 + second, 0).expect("in range")
+    }
+
+    #[test]
+    fn a_full_pull_asked_for_while_one_runs_follows_it_soon() {
+        let mut turn = Turn {
+            at: at(0),
+            failures: 0,
+            since: None,
+            last_full_at: None,
+            is_full_wanted: true,
+            began_at: None,
+            asked_at: None,
+        };
+        assert_eq!(turn.begin(at(0)), Reach::Full);
+        turn.ask(Wanted::Everything, at(2));
+        turn.worked(Reach::Full, at(0), at(304));
+        // Ten seconds between two starts at least.
+        assert_eq!(turn.at, at(10));
+        assert_eq!(turn.begin(at(10)), Reach::Full);
+        turn.worked(Reach::Full, at(10), at(314));
+        assert_eq!(turn.at, at(314), "asked once, it is read once more");
+        assert_eq!(turn.begin(at(314)), Reach::Since(at(10)));
+    }
 }

@@ -27,6 +27,8 @@ impl Clock for SystemClock {
         // counts from when it was started.
         const NAP_MAX: Duration = Duration::from_mins(1);
         Box::pin(async move {
+            // Whoever waits for what is past again and again still lets others have their turn.
+            tokio::task::yield_now().await;
             while let Ok(left) = (at - self.now()).to_std()
                 && !left.is_zero()
             {

@@ -1,5 +1,6 @@
 //! What the API sees of the service: sites, partners, health.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::activity::Activity;
@@ -8,8 +9,9 @@ use crate::api::ports::{
     CheckRow, CheckStatus, Configured, Deviation, Exchange, Guess, Health, Invitation, OfferedEvse,
     PartHealth, PartStatus, PartnerView, Partners, Registration, SiteDirectory,
 };
+use crate::domain::evse::EvseSource;
 use crate::domain::id::{PartnerId, PartnerKey, SiteKey, TenantId};
-use crate::domain::ports::{PortError, PortFuture};
+use crate::domain::ports::{PortError, PortFuture, Sites as _};
 use crate::domain::site::Site;
 use crate::domain::time::Time;
 use crate::ocpi::exchange::{Direction, LoggedExchange};
@@ -62,6 +64,11 @@ impl SiteDirectory for Directory {
                 tracing::warn!(site.id = %key, %error, "stored sessions were not given to the site");
             }
             self.stations.refresh();
+            for partner in unseen(self.registry.snapshot(&key)) {
+                if let Err(error) = self.edge.introduce(&key, &partner).await {
+                    tracing::warn!(site.id = %key, partner.id = %partner, %error, "the site was not told how fresh our view of its partner is");
+                }
+            }
             Ok(if new {
                 Configured::Created
             } else {
@@ -81,17 +88,41 @@ impl SiteDirectory for Directory {
     }
 }
 
+/// The partners that a site names and of which it was never told how fresh our view is.
+fn unseen(state: Option<Snapshot>) -> BTreeSet<PartnerId> {
+    let Some(state) = state else {
+        return BTreeSet::new();
+    };
+    let named = state
+        .site
+        .evses
+        .iter()
+        .filter_map(|evse| match &evse.source {
+            EvseSource::Ocpi { partner, .. } => Some(partner),
+            EvseSource::Ocpp { .. } => None,
+        });
+    named
+        .filter(|partner| !state.partners.contains_key(*partner))
+        .cloned()
+        .collect()
+}
+
 /// The partners as the API sees them.
 #[derive(Debug)]
 pub struct PartnerDesk {
     edge: Edge,
+    registry: Registry,
     activity: Activity,
 }
 
 impl PartnerDesk {
-    /// The partners of an edge.
-    pub fn new(edge: Edge, activity: Activity) -> Self {
-        Self { edge, activity }
+    /// The partners of an edge; the sites say which of them are in use.
+    pub fn new(edge: Edge, registry: Registry, activity: Activity) -> Self {
+        Self {
+            edge,
+            registry,
+            activity,
+        }
     }
 
     fn known(&self, partner: &PartnerKey) -> Result<ocpi::PartnerView, PortError> {
@@ -282,7 +313,18 @@ impl Partners for PartnerDesk {
 
     fn remove(&self, partner: &PartnerKey) -> PortFuture<'_, ()> {
         let name = partner.partner.clone();
+        let sites = self.registry.sites_of(partner);
         Box::pin(async move {
+            self.edge.show(&name).map_err(port_error)?;
+            if !sites.is_empty() {
+                // Without its tokens nobody could take our profiles back, nor hear of its cars.
+                let sites: Vec<_> = sites.iter().map(|key| key.site.as_str()).collect();
+                return Err(PortError::Refused(format!(
+                    "EVSEs of sites are reached through {name}: give these sites up, or take its \
+                     EVSEs out of them, first: {}",
+                    sites.join(", ")
+                )));
+            }
             self.edge
                 .remove(&name)
                 .await

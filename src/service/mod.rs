@@ -3,6 +3,7 @@
 pub mod activity;
 pub mod clock;
 pub mod directory;
+mod key;
 pub mod outlet;
 mod run;
 pub mod site_actor;
@@ -18,4 +19,4 @@ pub mod vault;
 mod tests;
 
 pub use crate::api::openapi::document as openapi;
-pub use run::{Base, Running, StartError, start};
+pub use run::{Base, Running, StartError, listen, start, start_on};

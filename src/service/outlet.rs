@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use chrono::TimeDelta;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
@@ -15,11 +16,14 @@ use crate::dispatch::pacing::{Outbox, Outcome, Parcel};
 use crate::domain::command::{Action, Answer, Command, Refusal};
 use crate::domain::event::EventKind;
 use crate::domain::evse::{Evse, EvseSource};
-use crate::domain::id::{EvseId, PartnerKey, SiteKey};
-use crate::domain::ports::{Clock, Sites};
+use crate::domain::id::{CommandId, EvseId, PartnerKey, SiteKey};
+use crate::domain::ports::{Clock, PortError, Sites};
 use crate::ocpi::Edge;
 use crate::ocpp;
 use crate::state::Snapshot;
+
+/// An answer that could not be stored is told again after this.
+const REPORT_AGAIN: TimeDelta = TimeDelta::seconds(1);
 
 /// A future that gives a value, boxed.
 pub type Sending<'a> = std::pin::Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
@@ -77,6 +81,8 @@ pub struct Outlets {
     activity: Activity,
     metrics: Arc<Metrics>,
     stop: watch::Receiver<bool>,
+    /// Where the partners' tasks run: not on the thread that happens to serve a request.
+    runtime: tokio::runtime::Handle,
     partners: Mutex<BTreeMap<PartnerKey, mpsc::UnboundedSender<Addressed>>>,
 }
 
@@ -94,7 +100,11 @@ struct Addressed {
 }
 
 impl Outlets {
-    /// Outlets that send through `sender`.
+    /// Outlets that send through `sender`. Their tasks will run on the runtime in which this is
+    /// called.
+    ///
+    /// # Panics
+    /// Outside a runtime.
     pub fn new(
         sender: Arc<dyn Sender>,
         clock: Arc<dyn Clock>,
@@ -110,6 +120,7 @@ impl Outlets {
             activity,
             metrics,
             stop,
+            runtime: tokio::runtime::Handle::current(),
             partners: Mutex::default(),
         }
     }
@@ -138,7 +149,7 @@ impl Outlets {
                 metrics: self.metrics.clone(),
                 stop: self.stop.clone(),
             };
-            tokio::spawn(task.run(receiver));
+            self.runtime.spawn(task.run(receiver));
             sender
         });
         Some(outbox.clone())
@@ -250,7 +261,7 @@ impl PartnerTask {
             tokio::select! {
                 _ = self.stop.changed() => break,
                 arrived = parcels.recv() => match arrived {
-                    Some(addressed) => self.take(addressed).await,
+                    Some(addressed) => self.take(addressed),
                     None => break,
                 },
                 Some(done) = sending.join_next() => {
@@ -264,21 +275,40 @@ impl PartnerTask {
         debug!(partner = %self.key, "outbox closed");
     }
 
-    async fn take(&mut self, addressed: Addressed) {
+    fn take(&mut self, addressed: Addressed) {
         let Addressed {
             parcel,
             source,
             busy,
         } = addressed;
+        let holder = self.sites.evse_at(&self.key.tenant, &source);
+        if holder.is_some_and(|(site, _)| site != parcel.site) {
+            let why = "the EVSE is another site's, which named it first";
+            self.report_unsent(parcel, why, busy);
+            return;
+        }
         self.addresses
             .insert((parcel.site.clone(), parcel.command.evse.clone()), source);
         for dropped in self.outbox.push(parcel) {
-            let answer = Answer::NotSent {
-                detail: "superseded before it left".into(),
-            };
-            report(&*self.sites, &dropped.site, &dropped.command, answer).await;
+            self.report_unsent(dropped, "superseded before it left", self.activity.begin());
         }
         drop(busy);
+    }
+
+    fn report_unsent(&self, parcel: Parcel, why: &str, busy: Busy) {
+        let answer = Answer::NotSent { detail: why.into() };
+        let report = self
+            .reporter()
+            .report(parcel.site, parcel.command.id, answer, busy);
+        tokio::spawn(report);
+    }
+
+    fn reporter(&self) -> Reporter {
+        Reporter {
+            sites: self.sites.clone(),
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+        }
     }
 
     fn launch(&self, parcel: Parcel, sending: &mut JoinSet<(SiteKey, EvseId, Outcome)>) {
@@ -287,11 +317,8 @@ impl PartnerTask {
         let Some(source) = self.addresses.get(&(site.clone(), evse.clone())).cloned() else {
             return;
         };
-        let (sender, sites, metrics) = (
-            self.sender.clone(),
-            self.sites.clone(),
-            self.metrics.clone(),
-        );
+        let (sender, metrics) = (self.sender.clone(), self.metrics.clone());
+        let reporter = self.reporter();
         let busy = self.activity.begin();
         let partner = self.key.clone();
         sending.spawn(async move {
@@ -305,8 +332,9 @@ impl PartnerTask {
                 _ => Outcome::Fine,
             };
             metrics.profile_pushed(&partner.partner, result_name(&answer));
-            report(&*sites, &site, &command, answer).await;
-            drop(busy);
+            reporter
+                .report(site.clone(), command.id, answer, busy)
+                .await;
             (site, evse, outcome)
         });
     }
@@ -323,14 +351,38 @@ fn result_name(answer: &Answer) -> &'static str {
     }
 }
 
-/// Tells the site what is known of its command.
-async fn report(sites: &dyn Sites, site: &SiteKey, command: &Command, answer: Answer) {
-    let event = EventKind::CommandAnswered {
-        command: command.id,
-        answer,
-    };
-    if let Err(error) = sites.submit(site, vec![event], Vec::new()).await {
-        warn!(site.id = %site, command.id = %command.id, %error, "an answer was lost; it counts as unknown");
+/// Tells sites what is known of their commands.
+struct Reporter {
+    sites: Arc<dyn Sites>,
+    clock: Arc<dyn Clock>,
+    stop: watch::Receiver<bool>,
+}
+
+impl Reporter {
+    /// Tells it until it is stored: an answer that is lost would keep the command open until the
+    /// next start. Ends when the site is gone or the service stops; the command then counts as
+    /// unknown.
+    async fn report(mut self, site: SiteKey, command: CommandId, answer: Answer, busy: Busy) {
+        let mut busy = Some(busy);
+        loop {
+            let event = EventKind::CommandAnswered {
+                command,
+                answer: answer.clone(),
+            };
+            let told = self.sites.submit(&site, vec![event], Vec::new()).await;
+            let Err(error) = told else { return };
+            if busy.take().is_some() {
+                warn!(site.id = %site, command.id = %command, %error, "an answer could not be stored");
+            }
+            if matches!(error, PortError::Unknown(_) | PortError::Stopping) {
+                return;
+            }
+            let again = self.clock.now() + REPORT_AGAIN;
+            tokio::select! {
+                _ = self.stop.changed() => return,
+                () = self.clock.sleep_until(again) => {}
+            }
+        }
     }
 }
 

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 use super::activity::Activity;
 use super::clock::SystemClock;
 use super::directory::{Directory, PartnerDesk, Vitals};
+use super::key::key_of;
 use super::outlet::{OcpiSender, Outlets};
 use super::sites::{Common, LoadError, Registry};
 use super::station_desk::StationDesk;
@@ -175,12 +176,27 @@ impl Base {
     }
 }
 
-/// Starts the service: the port is opened first, so that nothing else is touched if it is taken;
-/// then everything is restored from the store; then requests are answered.
+/// Opens the port; nothing else is touched if it is taken.
+pub fn listen(config: &Config) -> Result<TcpListener, StartError> {
+    let address = config.server.listen;
+    TcpListener::bind(address).map_err(|source| StartError::Listen { address, source })
+}
+
+/// Starts the service on the configured port.
 pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
+    let listener = listen(&config)?;
+    start_on(listener, config, base).await
+}
+
+/// Starts the service on an open port: everything is restored from the store, then requests are
+/// answered.
+pub async fn start_on(
+    listener: TcpListener,
+    config: Config,
+    base: Base,
+) -> Result<Running, StartError> {
     let address = config.server.listen;
     let failed = |source| StartError::Listen { address, source };
-    let listener = TcpListener::bind(address).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     let tls = config.tls.as_ref().map(tls::server_config).transpose()?;
     let public_url = config.server.base_url(bound, tls.is_some());
@@ -191,8 +207,9 @@ pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
     let metrics = Arc::new(api::metrics::Metrics::new(
         option_env!("EVENLOAD_COMMIT").unwrap_or("unknown"),
     ));
-    let key = vault::load_or_create_key(&config.data.dir)?;
     let records = Arc::new(StoreRecords::new(store.clone()));
+    let data = &config.data;
+    let key = key_of(&data.dir, &*records, data.new_secret_key).await?;
     let tokens = AdminToken::load(&*records, config.api.admin_token.as_ref()).await?;
     let keys = Keyring::open(records.clone(), Arc::new(tokens.book)).await;
     let keys = Arc::new(keys.map_err(TokenError::from)?);
@@ -253,7 +270,11 @@ pub async fn start(config: Config, base: Base) -> Result<Running, StartError> {
             stations.clone(),
         )),
         stations: Arc::new(StationDesk::new(stations.clone(), activity.clone())),
-        partners: Arc::new(PartnerDesk::new(edge.clone(), activity.clone())),
+        partners: Arc::new(PartnerDesk::new(
+            edge.clone(),
+            registry.clone(),
+            activity.clone(),
+        )),
         health: Arc::new(Vitals::new(
             registry.clone(),
             edge.clone(),

@@ -1,7 +1,8 @@
 //! The task that owns one site: its inbox, its journal, its planner.
 //!
 //! A turn: take what is in the inbox, apply it, ask dispatch, make all of it durable in one
-//! write, answer who submitted, and only then let commands leave (I6).
+//! write, answer who submitted, and only then let commands leave (I6). What could not be made
+//! durable did not happen: the state goes back to before the turn, and who submitted hears so.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,7 +18,7 @@ use super::site_core::SiteCore;
 use super::sites::StoreHealth;
 use crate::api::chronicle::Chronicle;
 use crate::api::metrics::Metrics;
-use crate::domain::command::{Answer, Command};
+use crate::domain::command::Command;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::id::SiteKey;
 use crate::domain::plan::{Plan, PlanOrigin};
@@ -33,8 +34,8 @@ pub const INBOX: usize = 1024;
 const TURN: usize = 256;
 /// Events between two snapshots of the state.
 const EVENTS_PER_SNAPSHOT: u64 = 1000;
-/// Events kept in memory while the disk does not take them; beyond, nothing is accepted.
-const MAX_UNSAVED: usize = 10_000;
+/// After a turn that could not be stored it is tried again, in seconds.
+const RETRY_S: i64 = 1;
 /// The longest a plan may take before its best answer so far is used. The planner limits its work by
 /// counting it; this net outside is for machines far slower than any it was measured on.
 const PLAN_BUDGET: Duration = Duration::from_secs(10);
@@ -46,7 +47,8 @@ pub struct Submission {
     pub events: Vec<EventKind>,
     /// Records that belong to it.
     pub records: Vec<RecordWrite>,
-    /// Answered when all of it is durable and applied.
+    /// Answered when all of it is durable and applied, or when it is neither. Without one nobody
+    /// would hand it in again: it is kept until it is durable.
     pub reply: Option<oneshot::Sender<Result<(), PortError>>>,
     /// Counts until the turn is over.
     pub busy: Busy,
@@ -101,9 +103,7 @@ impl SiteActor {
     pub async fn run(mut self) {
         let span = tracing::info_span!("site", site.id = %self.key);
         async move {
-            let mut unsaved = Unsaved::default();
-            // How many of the unsaved events the chronicle knows.
-            let mut told = 0;
+            let mut own = Own::default();
             let mut planning: Option<(Planning, Busy)> = None;
             let mut wake_at = self.clock.now();
             // A first turn: a replayed state may want something.
@@ -122,38 +122,47 @@ impl SiteActor {
                 }
                 let busy = self.activity.begin();
                 let now = self.clock.now();
-                if ticked {
-                    let tick = self.core.accept(EventKind::Ticked, now);
-                    unsaved.events.push(tick);
-                }
-                self.take_in(&submissions, &mut unsaved, now);
+                own.take(&mut submissions);
                 if let Some(made) = planned {
                     planning = None;
-                    self.plan_made(made, &mut unsaved, now);
+                    own.plan = self.plan_made(made).or(own.plan);
                 }
-                if planning.is_none() && self.core.wants_plan(now) {
-                    planning = Some((self.start_plan(), self.activity.begin()));
+                let before = self.core.clone();
+                let mut wanted = Unsaved::default();
+                if ticked {
+                    wanted.events.push(self.core.accept(EventKind::Ticked, now));
                 }
+                self.take_in(&own, &submissions, &mut wanted, now);
                 let turn = self.core.dispatch(now);
-                unsaved.events.extend(turn.events);
-                // At least a second on, so that a wake-up that changes nothing cannot spin.
-                wake_at = turn
-                    .wake_at
-                    .unwrap_or(now + TimeDelta::hours(1))
-                    .max(now + TimeDelta::seconds(1));
-                // What could not be stored before was told before.
-                let news = unsaved.events.get(told..).unwrap_or_default();
-                self.chronicle.hear(&self.key, news, self.core.state(), now);
-                let saved = self.save(&mut unsaved).await;
-                told = unsaved.events.len();
-                self.let_go(turn.commands, saved.is_ok(), &mut unsaved, now);
+                wanted.events.extend(turn.events);
+                let saved = self.save(&wanted, &mut own).await;
+                if saved.is_ok() {
+                    own.settled();
+                    if !turn.commands.is_empty() {
+                        self.outlet
+                            .release(&self.key, &self.core.snapshot(), turn.commands);
+                    }
+                    if planning.is_none() && self.core.wants_plan(now) {
+                        planning = Some((self.start_plan(), self.activity.begin()));
+                    }
+                    // At least a second on, so that a wake-up that changes nothing cannot spin.
+                    wake_at = turn
+                        .wake_at
+                        .unwrap_or(now + TimeDelta::hours(1))
+                        .max(now + TimeDelta::seconds(1));
+                } else {
+                    // Nothing of this turn happened. The commands never left, so that their
+                    // numbers are free again.
+                    self.core = before;
+                    wake_at = now + TimeDelta::seconds(RETRY_S);
+                    wanted = Unsaved::default();
+                }
+                self.chronicle
+                    .hear(&self.key, &wanted.events, self.core.state(), now);
                 self.published.send_replace(self.core.snapshot());
                 self.chronicle.tell(&self.key);
                 answer(submissions, &saved);
                 drop(busy);
-            }
-            if let Err(error) = self.save(&mut unsaved).await {
-                error!(%error, "the last events of a site could not be stored");
             }
             debug!("site stopped");
         }
@@ -161,41 +170,41 @@ impl SiteActor {
         .await;
     }
 
-    /// Applies what was submitted.
-    fn take_in(&mut self, submissions: &[Submission], unsaved: &mut Unsaved, now: Time) {
-        for submission in submissions {
-            if unsaved.events.len() >= MAX_UNSAVED {
-                break;
-            }
-            for kind in &submission.events {
-                unsaved.events.push(self.core.accept(kind.clone(), now));
-            }
-            unsaved.records.extend(submission.records.iter().cloned());
+    /// Applies our own events, then what was submitted.
+    fn take_in(&mut self, own: &Own, submissions: &[Submission], unsaved: &mut Unsaved, now: Time) {
+        let submitted = submissions.iter().flat_map(|it| &it.events);
+        for kind in own.events.iter().chain(submitted).chain(&own.plan) {
+            unsaved.events.push(self.core.accept(kind.clone(), now));
         }
+        let records = submissions.iter().flat_map(|it| &it.records);
+        unsaved.records.extend(records.cloned());
     }
 
-    /// Writes everything that is not on disk yet, all or none.
-    async fn save(&mut self, unsaved: &mut Unsaved) -> Result<(), PortError> {
-        if unsaved.events.is_empty() && unsaved.records.is_empty() {
+    /// Writes the events and records of a turn, all or none.
+    async fn save(&mut self, unsaved: &Unsaved, own: &mut Own) -> Result<(), PortError> {
+        let Unsaved { events, records } = unsaved;
+        if events.is_empty() && records.is_empty() {
             return Ok(());
         }
         let saved = self
             .journal
-            .append(&self.key, &unsaved.events, unsaved.records.clone())
-            .await
-            .inspect_err(|error| {
-                error!(%error, unsaved = unsaved.events.len(), "events could not be stored; nothing is sent until they are");
-            });
+            .append(&self.key, events, records.clone())
+            .await;
         self.store_health
             .note(saved.as_ref().err().map(ToString::to_string));
+        match &saved {
+            Ok(_) if own.is_failing => info!("events are stored again"),
+            Err(error) if !own.is_failing => {
+                error!(%error, "events could not be stored; nothing is taken in and nothing is sent until they can");
+            }
+            _ => {}
+        }
+        own.is_failing = saved.is_err();
         saved?;
-        let last = unsaved.events.last().map_or(0, |event| event.seq);
-        *unsaved = Unsaved {
-            since_snapshot: unsaved.since_snapshot + len(&unsaved.events),
-            ..Unsaved::default()
-        };
-        if unsaved.since_snapshot >= EVENTS_PER_SNAPSHOT && last > 0 {
-            unsaved.since_snapshot = 0;
+        let last = events.last().map_or(0, |event| event.seq);
+        own.since_snapshot += len(events);
+        if own.since_snapshot >= EVENTS_PER_SNAPSHOT && last > 0 {
+            own.since_snapshot = 0;
             self.write_snapshot(last).await;
         }
         Ok(())
@@ -212,28 +221,6 @@ impl SiteActor {
         }
     }
 
-    /// Lets durable commands leave; what is not durable never leaves.
-    fn let_go(&mut self, commands: Vec<Command>, durable: bool, unsaved: &mut Unsaved, now: Time) {
-        if commands.is_empty() {
-            return;
-        }
-        if durable {
-            self.outlet
-                .release(&self.key, &self.core.snapshot(), commands);
-            return;
-        }
-        for command in commands {
-            let answer = Answer::NotSent {
-                detail: "it could not be stored first".into(),
-            };
-            let kind = EventKind::CommandAnswered {
-                command: command.id,
-                answer,
-            };
-            unsaved.events.push(self.core.accept(kind, now));
-        }
-    }
-
     fn start_plan(&mut self) -> Planning {
         let now = self.clock.now();
         let snapshot = self.core.plan_started(now);
@@ -245,12 +232,11 @@ impl SiteActor {
         })
     }
 
+    /// The event of a plan that was made.
     fn plan_made(
-        &mut self,
+        &self,
         made: Result<(Plan, Duration), tokio::task::JoinError>,
-        unsaved: &mut Unsaved,
-        now: Time,
-    ) {
+    ) -> Option<EventKind> {
         let (plan, took) = match made {
             Ok(made) => made,
             Err(error) => {
@@ -258,18 +244,15 @@ impl SiteActor {
                 // installed goes on, and the next slot border tries again.
                 error!(%error, "planning failed; the last plan goes on");
                 self.metrics.solved("failed", 0.0);
-                return;
+                return None;
             }
         };
         self.metrics
             .solved(origin_name(plan.origin), took.as_secs_f64());
         info!(plan.id = %plan.id, origin = ?plan.origin, evses = plan.evses.len(), solve_ms = took.as_millis(), "plan made");
-        unsaved.events.push(self.core.accept(
-            EventKind::PlanStored {
-                plan: Box::new(plan),
-            },
-            now,
-        ));
+        Some(EventKind::PlanStored {
+            plan: Box::new(plan),
+        })
     }
 }
 
@@ -293,12 +276,42 @@ fn origin_name(origin: PlanOrigin) -> &'static str {
     }
 }
 
-/// What happened and is not on disk yet.
+/// What happened in a turn and is not on disk yet.
 #[derive(Debug, Default)]
 struct Unsaved {
     events: Vec<Event>,
     records: Vec<RecordWrite>,
+}
+
+/// What the task itself keeps from turn to turn.
+#[derive(Debug, Default)]
+struct Own {
+    /// Events that nobody will hand in again, until they are durable: one, that we were restarted.
+    events: Vec<EventKind>,
+    /// The newest plan, until it is durable.
+    plan: Option<EventKind>,
     since_snapshot: u64,
+    /// The last turn could not be stored.
+    is_failing: bool,
+}
+
+impl Own {
+    /// Takes over what nobody waits for.
+    fn take(&mut self, submissions: &mut Vec<Submission>) {
+        submissions.retain_mut(|submission| {
+            let is_awaited = submission.reply.is_some();
+            if !is_awaited {
+                self.events.append(&mut submission.events);
+            }
+            is_awaited
+        });
+    }
+
+    /// All of it is durable.
+    fn settled(&mut self) {
+        self.events.clear();
+        self.plan = None;
+    }
 }
 
 fn len(events: &[Event]) -> u64 {

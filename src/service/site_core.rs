@@ -22,10 +22,11 @@ pub struct Turn {
 }
 
 /// A site's state with the two questions that are asked of it: is a plan wanted, what goes out.
-#[derive(Debug)]
+/// A clone is cheap: the way back to before a turn that could not be made durable.
+#[derive(Clone, Debug)]
 pub struct SiteCore {
     state: Arc<SiteState>,
-    policy: Policy,
+    policy: Arc<Policy>,
     /// `plan_inputs` of the state that the newest plan was started for.
     planned_inputs: Option<u64>,
     /// When the newest plan is old though nothing happened.
@@ -37,7 +38,7 @@ impl SiteCore {
     pub fn new(state: SiteState, policy: Policy) -> Self {
         Self {
             state: Arc::new(state),
-            policy,
+            policy: Arc::new(policy),
             planned_inputs: None,
             plan_until: None,
         }

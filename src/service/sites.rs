@@ -6,19 +6,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot, watch};
-use tracing::info;
+use tracing::{info, warn};
 
 use super::activity::Activity;
 use super::site_actor::{INBOX, Outlet, SiteActor, Submission};
 use super::site_core::SiteCore;
 use crate::api::chronicle::Chronicle;
 use crate::api::metrics::Metrics;
-use crate::domain::event::{Event, EventKind};
+use crate::domain::event::EventKind;
 use crate::domain::evse::EvseSource;
 use crate::domain::id::{EvseId, PartnerKey, SiteKey, TenantId};
 use crate::domain::policy::Policy;
-use crate::domain::ports::{Clock, PortError, PortFuture, RecordWrite, Sites};
+use crate::domain::ports::{Clock, PortError, PortFuture, RecordWrite, Sites, Taken};
 use crate::domain::site::Site;
+use crate::domain::time::Time;
 use crate::state::{SiteState, Snapshot};
 use crate::store::journal::{Journal, JournalError};
 
@@ -82,7 +83,11 @@ pub struct Registry {
     common: Common,
     running: Arc<RwLock<BTreeMap<SiteKey, Handle>>>,
     places: Arc<RwLock<Places>>,
+    /// Held while a site is set up, changed or given up.
+    changing: Arc<tokio::sync::Mutex<()>>,
     store_health: Arc<StoreHealth>,
+    /// Where the sites' tasks run: not on the thread that happens to serve the request.
+    runtime: tokio::runtime::Handle,
     tasks: Arc<std::sync::Mutex<tokio::task::JoinSet<()>>>,
 }
 
@@ -122,13 +127,18 @@ impl fmt::Debug for Registry {
 }
 
 impl Registry {
-    /// No site yet.
+    /// No site yet. The sites' tasks will run on the runtime in which this is called.
+    ///
+    /// # Panics
+    /// Outside a runtime.
     pub fn new(common: Common) -> Self {
         Self {
             common,
             running: Arc::default(),
             places: Arc::default(),
+            changing: Arc::default(),
             store_health: Arc::default(),
+            runtime: tokio::runtime::Handle::current(),
             tasks: Arc::default(),
         }
     }
@@ -138,13 +148,15 @@ impl Registry {
     pub async fn load(&self) -> Result<usize, LoadError> {
         let keys = self.common.journal.sites().await?;
         let count = keys.len();
+        let mut claims = Vec::new();
         for key in keys {
-            let Some(state) = replay(&self.common.journal, &key).await? else {
+            let Some(Replayed { state, since }) = replay(&self.common.journal, &key).await? else {
                 continue;
             };
             if state.removed {
                 continue;
             }
+            claims.extend(Claim::all(&key, &state, &since));
             let site_seq = state.last_seq;
             let handle = self.start(key.clone(), state);
             let submission = Submission {
@@ -157,13 +169,16 @@ impl Registry {
             let _ = handle.inbox.try_send(submission);
             info!(site.id = %key, events = site_seq, "site restored");
         }
-        self.index();
+        let places = settle(claims);
+        *self.places.write().unwrap_or_else(PoisonError::into_inner) = places;
         Ok(count)
     }
 
     /// Sets a site up, or changes it. Returns true if it is new.
     pub async fn configure(&self, site: Site) -> Result<bool, PortError> {
         let key = site.key();
+        let _alone = self.changing.lock().await;
+        self.refuse_taken(&key, &site)?;
         let known = self.snapshot(&key).is_some();
         if !known {
             if self.keys().len() >= MAX_SITES {
@@ -175,8 +190,10 @@ impl Registry {
             let before = replay(&self.common.journal, &key)
                 .await
                 .map_err(|error| PortError::Storage(error.to_string()))?;
-            let state =
-                before.unwrap_or_else(|| SiteState::new(site.clone(), self.common.clock.now()));
+            let state = before.map_or_else(
+                || SiteState::new(site.clone(), self.common.clock.now()),
+                |before| before.state,
+            );
             self.start(key.clone(), state);
         }
         let event = EventKind::SiteConfigured {
@@ -187,11 +204,39 @@ impl Registry {
         Ok(!known)
     }
 
-    /// Gives a site up: its profiles are cleared first, its journal stays. Returns false if there
-    /// is none.
+    /// An EVSE belongs to one site: two that steer the same car would each count on the other's
+    /// power.
+    fn refuse_taken(&self, key: &SiteKey, site: &Site) -> Result<(), PortError> {
+        let places = self.places.read().unwrap_or_else(PoisonError::into_inner);
+        let taken: Vec<_> = site
+            .evses
+            .iter()
+            .enumerate()
+            .filter_map(|(index, evse)| {
+                let (holder, _) = places.get(&(key.tenant.clone(), evse.source.clone()))?;
+                (holder != key).then(|| Taken {
+                    index,
+                    evse: evse.id.clone(),
+                    site: holder.site.clone(),
+                })
+            })
+            .collect();
+        if taken.is_empty() {
+            Ok(())
+        } else {
+            Err(PortError::Taken(taken))
+        }
+    }
+
+    /// Gives a site up; its journal stays. Refused while a profile of ours may be installed there:
+    /// nobody would take it back any more. Returns false if there is none.
     pub async fn remove(&self, key: &SiteKey) -> Result<bool, PortError> {
-        if self.snapshot(key).is_none() {
+        let _alone = self.changing.lock().await;
+        let Some(state) = self.snapshot(key) else {
             return Ok(false);
+        };
+        if let Some(left) = left_at_evses(&state) {
+            return Err(PortError::Refused(left));
         }
         self.submit(key, vec![EventKind::SiteRemoved], Vec::new())
             .await?;
@@ -203,18 +248,21 @@ impl Registry {
         Ok(true)
     }
 
-    /// Notes anew which EVSE is reached where.
+    /// Notes anew which EVSE is reached where; who held it before holds it on.
     fn index(&self) {
         let running = self.running.read().unwrap_or_else(PoisonError::into_inner);
-        let mut places = BTreeMap::new();
+        let mut places = self.places.write().unwrap_or_else(PoisonError::into_inner);
+        let mut next = Places::new();
         for (key, handle) in running.iter() {
             for evse in &handle.state.borrow().site.evses {
-                places
-                    .entry((key.tenant.clone(), evse.source.clone()))
-                    .or_insert_with(|| (key.clone(), evse.id.clone()));
+                let place = (key.tenant.clone(), evse.source.clone());
+                let held = places.get(&place).is_some_and(|(holder, _)| holder == key);
+                if held || !next.contains_key(&place) {
+                    next.insert(place, (key.clone(), evse.id.clone()));
+                }
             }
         }
-        *self.places.write().unwrap_or_else(PoisonError::into_inner) = places;
+        *places = next;
     }
 
     fn start(&self, key: SiteKey, state: SiteState) -> Handle {
@@ -239,7 +287,7 @@ impl Registry {
         self.tasks
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .spawn(actor.run());
+            .spawn_on(actor.run(), &self.runtime);
         self.running
             .write()
             .unwrap_or_else(PoisonError::into_inner)
@@ -288,9 +336,50 @@ impl Registry {
     }
 }
 
+/// Most EVSEs named in a refusal.
+const MAX_NAMED: usize = 10;
+
+/// What of ours may still be installed at a site's EVSEs, for people; `None` if nothing.
+fn left_at_evses(state: &SiteState) -> Option<String> {
+    let left: Vec<_> = state
+        .evses
+        .iter()
+        .filter_map(|(evse, known)| {
+            let profiles = &known.profiles;
+            if !profiles.outstanding.is_empty() {
+                Some(format!("{evse} (a command is not answered)"))
+            } else if profiles.confirmed.is_some() {
+                Some(format!("{evse} (a profile is installed)"))
+            } else {
+                None
+            }
+        })
+        .collect();
+    let more = left.len().saturating_sub(MAX_NAMED);
+    let named = left.get(..MAX_NAMED).unwrap_or(&left).join(", ");
+    let and = if more > 0 {
+        format!(" and {more} more")
+    } else {
+        String::new()
+    };
+    (!left.is_empty()).then(|| {
+        format!(
+            "profiles of ours are not yet taken back at {named}{and}: in mode shadow they are \
+             cleared; try again when they are, or when these sessions have ended"
+        )
+    })
+}
+
+/// A site's state as its journal tells it.
+struct Replayed {
+    state: SiteState,
+    /// Since when it names each source; `None` = since before its snapshot.
+    since: BTreeMap<EvseSource, Option<Time>>,
+}
+
 /// Rebuilds a site's state from its snapshot and the events after it; `None` for a site of which
 /// nothing is stored.
-async fn replay(journal: &Journal, key: &SiteKey) -> Result<Option<SiteState>, LoadError> {
+async fn replay(journal: &Journal, key: &SiteKey) -> Result<Option<Replayed>, LoadError> {
     let loaded = journal.load(key).await?;
     let mut state: Option<SiteState> = loaded
         .snapshot
@@ -300,22 +389,81 @@ async fn replay(journal: &Journal, key: &SiteKey) -> Result<Option<SiteState>, L
             site: key.clone(),
             detail: error.to_string(),
         })?;
+    let mut since = BTreeMap::new();
+    if let Some(state) = &state {
+        note_sources(&mut since, &state.site, None);
+    }
     for event in &loaded.events {
-        if let (
-            None,
-            Event {
-                kind: EventKind::SiteConfigured { site },
-                ..
-            },
-        ) = (&state, event)
-        {
-            state = Some(SiteState::new((**site).clone(), event.at));
+        if let EventKind::SiteConfigured { site } = &event.kind {
+            if state.is_none() {
+                state = Some(SiteState::new((**site).clone(), event.at));
+            }
+            note_sources(&mut since, site, Some(event.at));
         }
         if let Some(state) = &mut state {
             state.apply(event);
         }
     }
-    Ok(state)
+    Ok(state.map(|state| Replayed { state, since }))
+}
+
+fn note_sources(since: &mut BTreeMap<EvseSource, Option<Time>>, site: &Site, at: Option<Time>) {
+    let before = std::mem::take(since);
+    for evse in &site.evses {
+        let at = before.get(&evse.source).copied().unwrap_or(at);
+        since.insert(evse.source.clone(), at);
+    }
+}
+
+/// A site that names a source.
+struct Claim {
+    place: (TenantId, EvseSource),
+    /// Who goes first: the oldest claim, then one with a car.
+    rank: (Option<Time>, bool, SiteKey),
+    evse: EvseId,
+}
+
+impl Claim {
+    fn all(
+        key: &SiteKey,
+        state: &SiteState,
+        since: &BTreeMap<EvseSource, Option<Time>>,
+    ) -> Vec<Self> {
+        let has_car = |evse: &EvseId| state.evses.get(evse).is_some_and(|e| !e.is_free());
+        state
+            .site
+            .evses
+            .iter()
+            .map(|evse| Self {
+                place: (key.tenant.clone(), evse.source.clone()),
+                rank: (
+                    since.get(&evse.source).copied().flatten(),
+                    !has_car(&evse.id),
+                    key.clone(),
+                ),
+                evse: evse.id.clone(),
+            })
+            .collect()
+    }
+}
+
+/// Gives each source to the site that named it first. That two name one was possible once; since
+/// then it is refused.
+fn settle(mut claims: Vec<Claim>) -> Places {
+    claims.sort_by(|one, other| one.rank.cmp(&other.rank));
+    let mut places = Places::new();
+    for Claim { place, rank, evse } in claims {
+        let (_, _, key) = rank;
+        match places.get(&place) {
+            Some((holder, _)) => {
+                warn!(site.id = %key, evse.id = %evse, holder = %holder, "this EVSE is another site's, which named it first; it is not steered from here: take it out of one of the two");
+            }
+            None => {
+                places.insert(place, (key, evse));
+            }
+        }
+    }
+    places
 }
 
 impl Sites for Registry {

@@ -56,6 +56,29 @@ pub enum VaultError {
         #[source]
         source: io::Error,
     },
+    /// The file is gone, but secrets in the store were sealed with it.
+    #[error(
+        "{path} is missing, but the store holds secrets sealed with it: put it back from a backup \
+         and start again. If it is lost for good, start once with --new-secret-key and register \
+         every partner anew"
+    )]
+    Lost {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file holds another key than the one the secrets in the store were sealed with.
+    #[error(
+        "{path} is not the key that the secrets in the store were sealed with: put the right one \
+         back from a backup and start again. If it is lost for good, start once with \
+         --new-secret-key and register every partner anew"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The store could not be asked what it holds.
+    #[error("asking the store for its secrets: {0}")]
+    Store(#[from] PortError),
     /// The system gave no random bytes.
     #[error("the system gives no random bytes: {0}")]
     Random(String),
@@ -190,23 +213,28 @@ impl Vault for KeyVault {
     }
 }
 
-/// Reads `secret.key` in the data folder, or makes one that only its owner can read. Whoever loses
-/// it registers all partners anew; whoever has it and the store can act as us.
-pub fn load_or_create_key(data_dir: &Path) -> Result<VaultKey, VaultError> {
-    let path = data_dir.join(KEY_FILE);
-    let failed = |source| VaultError::Io {
-        path: path.clone(),
-        source,
-    };
+/// Reads `secret.key` in the data folder; `None` if there is none. Whoever loses it registers all
+/// partners anew; whoever has it and the store can act as us.
+pub(super) fn find_key(data_dir: &Path) -> Result<Option<VaultKey>, VaultError> {
+    let path = key_path(data_dir);
     match fs::File::open(&path) {
-        Ok(file) => read_key(&path, file),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let key = VaultKey::generate()?;
-            write_key(&path, &key).map_err(failed)?;
-            Ok(key)
-        }
-        Err(error) => Err(failed(error)),
+        Ok(file) => read_key(&path, file).map(Some),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(source) => Err(VaultError::Io { path, source }),
     }
+}
+
+/// Makes a key that only its owner can read.
+pub(super) fn make_key(data_dir: &Path) -> Result<VaultKey, VaultError> {
+    let path = key_path(data_dir);
+    let key = VaultKey::generate()?;
+    write_key(&path, &key).map_err(|source| VaultError::Io { path, source })?;
+    Ok(key)
+}
+
+/// Where the key is kept.
+pub(super) fn key_path(data_dir: &Path) -> PathBuf {
+    data_dir.join(KEY_FILE)
 }
 
 fn read_key(path: &Path, file: fs::File) -> Result<VaultKey, VaultError> {
@@ -327,8 +355,9 @@ mod tests {
     #[test]
     fn the_key_is_made_once_for_its_owner_alone_and_then_found_again() {
         let dir = tempfile::tempdir().unwrap();
-        let made = load_or_create_key(dir.path()).unwrap();
-        let found = load_or_create_key(dir.path()).unwrap();
+        assert!(find_key(dir.path()).unwrap().is_none());
+        let made = make_key(dir.path()).unwrap();
+        let found = find_key(dir.path()).unwrap().unwrap();
         assert_eq!(*made.0, *found.0);
         let names: Vec<_> = fs::read_dir(dir.path()).unwrap().collect();
         assert_eq!(names.len(), 1, "nothing is left beside it");
@@ -339,7 +368,7 @@ mod tests {
     fn a_key_that_others_can_read_is_refused_with_the_remedy() {
         use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
-        load_or_create_key(dir.path()).unwrap();
+        make_key(dir.path()).unwrap();
         let path = dir.path().join(KEY_FILE);
         let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
         assert_eq!(
@@ -348,21 +377,21 @@ mod tests {
         );
         for exposed in [0o644, 0o640, 0o604] {
             mode(exposed);
-            let refused = load_or_create_key(dir.path()).unwrap_err().to_string();
+            let refused = find_key(dir.path()).unwrap_err().to_string();
             assert!(refused.contains("chmod 600"), "{refused}");
         }
         mode(0o400);
-        load_or_create_key(dir.path()).unwrap();
+        find_key(dir.path()).unwrap();
     }
 
     #[test]
     fn a_file_that_holds_no_key_is_refused_and_kept() {
         let dir = tempfile::tempdir().unwrap();
-        load_or_create_key(dir.path()).unwrap();
+        make_key(dir.path()).unwrap();
         let path = dir.path().join(KEY_FILE);
         for text in ["", "short", "!!", &"A".repeat(5_000)] {
             fs::write(&path, text).unwrap();
-            let refused = load_or_create_key(dir.path()).unwrap_err();
+            let refused = find_key(dir.path()).unwrap_err();
             assert!(matches!(refused, VaultError::NoKey { .. }), "{refused}");
             assert_eq!(fs::read_to_string(&path).unwrap(), text);
         }

@@ -47,7 +47,7 @@ impl SiteState {
     /// Applies what happened; returns the EVSE it was about, if it was about one.
     fn apply_kind(&mut self, kind: &EventKind, now: Time) -> Option<EvseId> {
         match kind {
-            EventKind::SiteConfigured { site } => self.configure(site),
+            EventKind::SiteConfigured { site } => self.configure(site, now),
             EventKind::SiteRemoved => self.removed = true,
             EventKind::ModeSet { mode, evses } => {
                 self.mode = *mode;
@@ -188,7 +188,19 @@ impl SiteState {
         None
     }
 
-    fn configure(&mut self, site: &Site) {
+    fn configure(&mut self, site: &Site, now: Time) {
+        if self.removed {
+            // It begins anew: what happened while it was gone nobody has told us. Only the numbers
+            // go on, so that none is used twice.
+            *self = Self {
+                last_plan: self.last_plan,
+                last_command: self.last_command,
+                last_seq: self.last_seq,
+                updated_at: self.updated_at,
+                plan_inputs: self.plan_inputs,
+                ..Self::new(site.clone(), now)
+            };
+        }
         // An EVSE is what is reached at its source: under a new name it keeps what holds there.
         for evse in &self.site.evses {
             let renamed = site.evses.iter().find(|other| other.source == evse.source);
@@ -200,7 +212,6 @@ impl SiteState {
             }
         }
         self.site = Arc::new(site.clone());
-        self.removed = false;
         self.evses.retain(|id, _| site.evse(id).is_some());
         self.canary.retain(|id| site.evse(id).is_some());
         self.plan_inputs += 1;

@@ -6,7 +6,8 @@ use serde_json::json;
 use super::{Client, depot, kw, live_depot};
 use crate::api::Rates;
 use crate::domain::evse::Supply;
-use crate::domain::ports::PortError;
+use crate::domain::id::{EvseId, SiteId};
+use crate::domain::ports::{PortError, Taken};
 use crate::domain::site::{ArrivalReserve, Mode};
 
 #[actix_web::test]
@@ -305,4 +306,22 @@ async fn a_body_must_be_json_and_not_too_long() {
         .send(Method::PUT, path, &json, long)
         .await
         .expect(413);
+}
+
+#[actix_web::test]
+async fn an_evse_of_another_site_is_a_conflict_that_names_the_other_and_the_place() {
+    let client = Client::new();
+    let taken = Taken {
+        index: 1,
+        evse: EvseId::new("e2").expect("valid"),
+        site: SiteId::new("yard").expect("valid"),
+    };
+    *client.world.refuse.lock().expect("not poisoned") = Some(PortError::Taken(vec![taken]));
+    let reply = client
+        .put("/api/v1/sites/depot", &depot())
+        .await
+        .expect(409);
+    assert_eq!(reply.headers["content-type"], "application/problem+json");
+    assert_eq!(reply.pointers(), ["/evses/1/source"]);
+    assert!(reply.text.contains("site yard"), "{}", reply.text);
 }

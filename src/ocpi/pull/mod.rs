@@ -79,6 +79,9 @@ impl Edge {
         partner: &PartnerId,
         health: PartnerHealth,
     ) -> Result<(), PortError> {
+        if let Ok(peer) = self.peer(partner) {
+            peer.live().is_current = health == PartnerHealth::Current;
+        }
         for site in self.inner.ports.sites.sites_of(&self.partner_key(partner)) {
             let seen = EventKind::PartnerSeen {
                 partner: partner.clone(),

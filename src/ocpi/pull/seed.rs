@@ -7,7 +7,7 @@ use super::super::edge::{Edge, EdgeError};
 use super::super::intake::{Incoming, Taken};
 use super::super::object::StoredObject;
 use super::super::translate::session;
-use crate::domain::event::EventKind;
+use crate::domain::event::{EventKind, PartnerHealth};
 use crate::domain::id::{PartnerId, SiteKey};
 use crate::domain::session::SessionStatus;
 
@@ -43,6 +43,29 @@ impl Edge {
             }
         }
         Ok(count)
+    }
+
+    /// Tells a site that names a partner for the first time how fresh our view of that is, as all
+    /// its other sites were told, and reads the partner back soon: its EVSEs may be new to us.
+    pub async fn introduce(&self, site: &SiteKey, partner: &PartnerId) -> Result<(), EdgeError> {
+        let Ok(peer) = self.peer(partner) else {
+            return Ok(());
+        };
+        self.want_pull(partner);
+        let seen = |health| EventKind::PartnerSeen {
+            partner: partner.clone(),
+            health,
+        };
+        if peer.live().is_current {
+            let current = seen(PartnerHealth::Current);
+            self.tell(site, vec![current], Vec::new()).await?;
+            // A pull may have failed meanwhile, and said so before us.
+            if !peer.live().is_current {
+                let stale = seen(PartnerHealth::Stale);
+                self.tell(site, vec![stale], Vec::new()).await?;
+            }
+        }
+        Ok(())
     }
 
     fn seeded(&self, partner: &PartnerId, stored: &StoredObject) -> Option<Taken> {

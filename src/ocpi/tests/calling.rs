@@ -440,3 +440,28 @@ async fn a_running_edge_reads_its_partners_back_at_start() {
     );
     assert!(told.iter().any(is_current), "{told:?}");
 }
+
+#[actix_web::test]
+async fn a_site_that_names_a_partner_later_is_told_at_once_how_fresh_our_view_of_it_is() {
+    let (world, cpo) = registered().await;
+    world.edge.introduce(&site(), &partner_id()).await.unwrap();
+    assert_eq!(world.memory.take_told(), [], "not read back yet");
+    world.edge.pull(&partner_id(), Reach::Full).await.unwrap();
+    world.memory.take_told();
+    world.edge.introduce(&site(), &partner_id()).await.unwrap();
+    let current = EventKind::PartnerSeen {
+        partner: partner_id(),
+        health: PartnerHealth::Current,
+    };
+    assert_eq!(world.memory.take_told(), [(site(), current)]);
+    // One that did not answer the last time is not called fresh.
+    cpo.with(|p| p.is_broken = true);
+    world
+        .edge
+        .pull(&partner_id(), Reach::Full)
+        .await
+        .unwrap_err();
+    world.memory.take_told();
+    world.edge.introduce(&site(), &partner_id()).await.unwrap();
+    assert_eq!(world.memory.take_told(), []);
+}

@@ -3,9 +3,10 @@
 use chrono::TimeDelta;
 use ocpi_client::registration::Method;
 use ocpi_client::types::Credentials;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
+use super::calling::registered;
 use super::cpo::{Cpo, client};
 use super::world::{TOKEN_B, World, partner_id, session, shown, site};
 use crate::domain::event::{EventKind, PartnerHealth};
@@ -343,4 +344,20 @@ impl World {
             .await
             .into_result()
     }
+}
+
+#[actix_web::test]
+async fn a_partner_whose_token_does_not_open_any_more_can_be_registered_anew() {
+    let (world, _cpo) = registered().await;
+    let key = format!("partner/default/{}", partner_id());
+    {
+        let mut records = world.memory.records.lock().unwrap();
+        let mut record: Value = serde_json::from_slice(&records[&key]).unwrap();
+        record["sends"] = json!("bm90IHNlYWxlZCB3aXRoIHRoaXMga2V5");
+        records.insert(key, serde_json::to_vec(&record).unwrap());
+    }
+    let world = world.restarted().await;
+    let view = world.edge.show(&partner_id()).unwrap();
+    assert_eq!(view.handshake, Handshake::Unregistered);
+    world.edge.invite(&partner_id()).await.unwrap();
 }

@@ -26,14 +26,35 @@ pub(super) struct LockFile {
 }
 
 impl Folder {
-    /// Creates the folder if there is none.
+    /// Creates the folder if there is none, for its owner alone: what is kept says who charged
+    /// where and when.
     pub(super) fn create(dir: &Path) -> Result<Self, StoreError> {
         let folder = Self {
             dir: dir.to_owned(),
             place: place(dir),
         };
-        folder.io("open", fs::create_dir_all(dir))?;
+        folder.io("open", create_private_dir(dir))?;
+        folder.io("open", create_private_dir(&folder.sled()))?;
         Ok(folder)
+    }
+
+    /// Takes from others what they may do with our files; older versions and the database itself
+    /// make them as the system is set up.
+    pub(super) fn keep_private(&self) -> io::Result<()> {
+        for dir in [self.dir.clone(), self.sled(), self.sled().join("blobs")] {
+            let entries = match fs::read_dir(&dir) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                entries => entries?,
+            };
+            keep_private(&dir)?;
+            for entry in entries {
+                let entry = entry?;
+                if entry.file_type()?.is_file() {
+                    keep_private(&entry.path())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The folder of a store that must be there.
@@ -84,10 +105,7 @@ impl Folder {
 
     /// Takes the lock, or says that another instance has it.
     pub(super) fn lock(&self) -> Result<LockFile, StoreError> {
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .write(true)
+        let opened = private(OpenOptions::new().create(true).truncate(false).write(true))
             .open(self.dir.join("lock"));
         let file = self.io("open", opened)?;
         match file.try_lock() {
@@ -105,6 +123,43 @@ impl Folder {
     }
 }
 
+/// A file that is made by these options is for its owner alone.
+pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        options.mode(0o600);
+    }
+    options
+}
+
+fn create_private_dir(dir: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::DirBuilderExt as _;
+        builder.mode(0o700);
+    }
+    builder.create(dir)
+}
+
+#[cfg(unix)]
+fn keep_private(path: &Path) -> io::Result<()> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = fs::metadata(path)?.permissions().mode();
+    let of_others = mode & 0o077;
+    if of_others == 0 {
+        return Ok(());
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(mode & 0o700))
+}
+
+#[cfg(not(unix))]
+fn keep_private(_: &Path) -> io::Result<()> {
+    Ok(())
+}
+
 pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
     File::open(dir)?.sync_all()
 }
@@ -115,14 +170,9 @@ pub(in crate::store) fn replace_file(
     write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
 ) -> io::Result<()> {
     let beside = sibling(path, "writing");
-    let mut options = OpenOptions::new();
-    options.create(true).truncate(true).write(true);
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::OpenOptionsExt as _;
-        options.mode(0o600);
-    }
-    let mut file = io::BufWriter::new(options.open(&beside)?);
+    let opened =
+        private(OpenOptions::new().create(true).truncate(true).write(true)).open(&beside)?;
+    let mut file = io::BufWriter::new(opened);
     write(&mut file)?;
     file.flush()?;
     file.get_ref().sync_all()?;

@@ -115,6 +115,9 @@ impl SledStore {
         seal::remove(&entered.folder)?;
         let witnessed = entered.witness.seq();
         let medium = SledMedium::open(&entered.folder, &options)?;
+        if let Err(error) = entered.folder.keep_private() {
+            tracing::warn!(%error, folder = %dir.display(), "others may be able to read the data folder, and its access rights could not be changed");
+        }
         let ledger = Ledger::open(medium, witnessed)?;
         Self::start(ledger, entered, options)
     }

@@ -298,3 +298,35 @@ async fn a_backup_with_any_byte_changed_or_cut_is_refused() {
     }
     assert!(!dir.path().join("r").exists());
 }
+
+#[cfg(unix)]
+#[test]
+fn what_is_kept_is_for_its_owner_alone_also_in_a_folder_of_an_older_version() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let data = dir.path().join("data");
+    let modes = || {
+        let inside = |dir: &Path| fs::read_dir(dir).unwrap().map(|it| it.unwrap());
+        let mut all: Vec<_> = inside(&data).chain(inside(&data.join("sled"))).collect();
+        all.retain(|entry| entry.path().exists());
+        all.iter()
+            .map(|entry| (entry.path(), entry.metadata().unwrap().permissions().mode()))
+            .chain([(
+                data.clone(),
+                fs::metadata(&data).unwrap().permissions().mode(),
+            )])
+            .collect::<Vec<_>>()
+    };
+    drop(SledStore::open(&data, SledOptions::default()).unwrap());
+    for (path, mode) in modes() {
+        assert_eq!(mode & 0o077, 0, "{path:?} {mode:o}");
+    }
+    for (path, mode) in modes() {
+        let open = fs::Permissions::from_mode(mode | 0o055);
+        fs::set_permissions(path, open).unwrap();
+    }
+    drop(SledStore::open(&data, SledOptions::default()).unwrap());
+    for (path, mode) in modes() {
+        assert_eq!(mode & 0o077, 0, "{path:?} {mode:o}");
+    }
+}

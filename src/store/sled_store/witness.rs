@@ -13,7 +13,7 @@ use crate::store::batch::Seq;
 use crate::store::envelope::FORMAT;
 use crate::store::error::StoreError;
 
-use super::files::Folder;
+use super::files::{self, Folder};
 
 const MAGIC: &[u8; 8] = b"EVENLOAD";
 const SLOT_BYTES: usize = 32;
@@ -37,12 +37,9 @@ impl Witness {
             let detail = "the file `head` is missing beside the database";
             return Err(StoreError::damaged("open", folder.place(), detail));
         }
-        let opened = OpenOptions::new()
-            .create(true)
-            .truncate(false)
-            .read(true)
-            .write(true)
-            .open(path);
+        let mut options = OpenOptions::new();
+        options.create(true).truncate(false).read(true).write(true);
+        let opened = files::private(&mut options).open(path);
         let mut file = folder.io("open", opened)?;
         let mut bytes = Vec::with_capacity(2 * SLOT_BYTES);
         let read = (&mut file)

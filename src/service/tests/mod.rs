@@ -1,5 +1,10 @@
 //! The site's task with a real journal: durable before sent, replay without sending.
 
+mod answers;
+mod partners;
+mod sites;
+mod storing;
+
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -21,7 +26,7 @@ use crate::state::Snapshot;
 use crate::state::testing::{partner, session, site_of};
 use crate::store::Store;
 use crate::store::journal::Journal;
-use crate::store::memory::{MemoryStore, WriteFault};
+use crate::store::memory::MemoryStore;
 
 /// An outlet that only notes what was let go, and whether the journal had it by then.
 #[derive(Debug, Default)]
@@ -141,24 +146,6 @@ async fn a_session_becomes_a_plan_and_a_profile_and_both_are_in_the_journal_befo
         planned.is_some() && planned < issued,
         "plan {planned:?}, command {issued:?}"
     );
-}
-
-#[tokio::test]
-async fn what_cannot_be_stored_is_not_acknowledged_and_not_sent() {
-    let rig = Rig::on(Arc::new(MemoryStore::new()));
-    rig.go_live().await;
-    rig.store.fail_all_writes(Some(WriteFault::Full));
-    let refused = rig.plug_in(1).await;
-    assert!(matches!(refused, Err(PortError::Storage(_))), "{refused:?}");
-    rig.settle().await;
-    assert!(rig.released().is_empty());
-    // The disk has room again: what happened meanwhile is stored and acted upon.
-    rig.store.fail_all_writes(None);
-    rig.plug_in(1).await.expect("stored");
-    rig.settle().await;
-    let journal = Journal::new(rig.store.clone() as Arc<dyn Store>);
-    let loaded = journal.load(&site().key()).await.expect("without gaps");
-    assert_eq!(loaded.last_seq(), loaded.events.len() as u64);
 }
 
 #[tokio::test]
