@@ -1,15 +1,13 @@
 //! Reads a request's body: bounded, of the right type, without members that are there twice.
 
-use std::fmt;
-
 use actix_web::http::StatusCode;
 use actix_web::http::header::CONTENT_TYPE;
 use actix_web::{HttpRequest, web};
 use futures_util::StreamExt;
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
 use super::problem::Problem;
+use crate::domain::json;
 
 /// Largest body: 10,000 slots in long form are about 1 MB.
 pub(super) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024;
@@ -81,73 +79,5 @@ pub(super) async fn read_json(
 
 /// Parses JSON; a member that is there twice is a fault, since two readers may take two values.
 pub(super) fn parse_json(bytes: &[u8]) -> Result<Value, Problem> {
-    serde_json::from_slice::<Unique>(bytes)
-        .map(|unique| unique.0)
-        .map_err(|error| Problem::fault("", format!("is not valid JSON: {error}")))
-}
-
-struct Unique(Value);
-
-impl<'de> Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(UniqueVisitor)
-    }
-}
-
-struct UniqueVisitor;
-
-impl<'de> Visitor<'de> for UniqueVisitor {
-    type Value = Unique;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Unique, E> {
-        Ok(Unique(Value::Null))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Unique, E> {
-        Ok(Unique(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Unique, E> {
-        Ok(Unique(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Unique, E> {
-        Ok(Unique(value.into()))
-    }
-
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Unique, E> {
-        Number::from_f64(value)
-            .map(|number| Unique(number.into()))
-            .ok_or_else(|| E::custom("a number is not finite"))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Unique, E> {
-        Ok(Unique(value.into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Unique, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Unique(item)) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Unique(list.into()))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Unique, A::Error> {
-        let mut map = Map::new();
-        while let Some(name) = members.next_key::<String>()? {
-            if map.contains_key(&name) {
-                return Err(A::Error::custom(format!(
-                    "the member {name:?} is there twice"
-                )));
-            }
-            let Unique(value) = members.next_value()?;
-            map.insert(name, value);
-        }
-        Ok(Unique(map.into()))
-    }
+    json::read(bytes).map_err(|error| Problem::fault("", format!("is not valid JSON: {error}")))
 }

@@ -184,7 +184,8 @@ pub(super) fn csv_to_json(bytes: &[u8]) -> Result<Value, Problem> {
             .filter(|(_, field)| !field.is_empty())
         {
             let value = match field.parse::<f64>() {
-                Ok(number) if !TEXTS.contains(&name) => number.into(),
+                // NaN and infinities stay texts, and are refused as such.
+                Ok(number) if number.is_finite() && !TEXTS.contains(&name) => number.into(),
                 _ => field.into(),
             };
             row.insert(name.to_owned(), value);

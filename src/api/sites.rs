@@ -58,6 +58,12 @@ pub(super) async fn put(
             format!("the site's name in the path {error}"),
         ));
     }
+    if !is_plain(&path) {
+        return Err(Problem::fault(
+            "",
+            "the site's name in the path must not be \".\" or \"..\", nor hold invisible characters",
+        ));
+    }
     let key = access.site(&path)?;
     let body = read_json(&request, payload).await?;
     let site = site_body::read(&key, &body)?;
@@ -76,6 +82,13 @@ pub(super) async fn put(
         Configured::Replaced => HttpResponse::Ok(),
     };
     Ok(answer.json(site_view::view(&state, api.clock.now())))
+}
+
+/// Whether a new name can be written in a path and read by people as it is.
+fn is_plain(name: &str) -> bool {
+    // Zero width, marks of direction, byte order mark: two names may look alike.
+    let is_invisible = |c| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}');
+    name != "." && name != ".." && !name.contains(is_invisible)
 }
 
 pub(super) async fn delete(

@@ -1,6 +1,6 @@
 //! One partner's outbox: what waits, what is under way, and how fast it goes.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use chrono::TimeDelta;
 
@@ -36,7 +36,8 @@ pub enum Outcome {
     Fine,
     /// The partner asked for patience; perhaps for this many seconds.
     TooOften(Option<u32>),
-    /// It could not be reached or did not answer.
+    /// This request was not answered, or not in a way that says anything: the EVSE rests, the
+    /// others of the partner go on.
     Failed,
 }
 
@@ -48,6 +49,16 @@ pub struct Outbox {
     in_flight: BTreeSet<(SiteKey, EvseId)>,
     paused_until: Option<Time>,
     pauses: u32,
+    /// EVSEs whose last requests failed; at most as many as the partner has.
+    resting: BTreeMap<(SiteKey, EvseId), Rest>,
+}
+
+/// An EVSE is left alone for a while.
+#[derive(Clone, Copy, Debug)]
+struct Rest {
+    failures: u32,
+    /// `None`: over, another try may go.
+    until: Option<Time>,
 }
 
 impl Outbox {
@@ -82,14 +93,20 @@ impl Outbox {
 
     /// The next command that may go now; it counts as under way until [`Outbox::done`].
     pub fn next(&mut self, now: Time) -> Option<Parcel> {
+        for rest in self.resting.values_mut() {
+            rest.until = rest.until.filter(|until| now < *until);
+        }
         if self.in_flight.len() >= MAX_IN_FLIGHT
             || self.paused_until.is_some_and(|until| now < until)
         {
             return None;
         }
-        let busy = &self.in_flight;
-        let free =
-            |parcel: &Parcel| !busy.contains(&(parcel.site.clone(), parcel.command.evse.clone()));
+        let (busy, resting) = (&self.in_flight, &self.resting);
+        let free = |parcel: &Parcel| {
+            let place = (parcel.site.clone(), parcel.command.evse.clone());
+            let rests = resting.get(&place).is_some_and(|rest| rest.until.is_some());
+            !rests && !busy.contains(&place)
+        };
         let parcel = match self.lowerings.iter().position(free) {
             Some(index) => self.lowerings.remove(index),
             None => self
@@ -105,26 +122,43 @@ impl Outbox {
 
     /// A request under way came to its end.
     pub fn done(&mut self, site: &SiteKey, evse: &EvseId, outcome: Outcome, now: Time) {
-        self.in_flight.remove(&(site.clone(), evse.clone()));
+        let place = (site.clone(), evse.clone());
+        self.in_flight.remove(&place);
         let asked = match outcome {
             Outcome::Fine => {
+                self.resting.remove(&place);
                 self.pauses = 0;
                 self.paused_until = None;
                 return;
             }
             Outcome::TooOften(asked) => asked.map_or(0, i64::from),
-            Outcome::Failed => 0,
+            Outcome::Failed => {
+                let failures = self.resting.get(&place).map_or(0, |rest| rest.failures);
+                let rest = Rest {
+                    failures: failures.saturating_add(1),
+                    until: Some(now + TimeDelta::seconds(growing_s(failures))),
+                };
+                self.resting.insert(place, rest);
+                return;
+            }
         };
-        let own = (FIRST_PAUSE_S << i64::from(self.pauses.min(9))).min(LONGEST_PAUSE_S);
+        let own = growing_s(self.pauses);
         self.pauses = self.pauses.saturating_add(1);
         // What the partner asks for is obeyed up to 15 minutes.
         self.paused_until = Some(now + TimeDelta::seconds(own.max(asked.min(900))));
     }
 
-    /// When a pause ends, if something waits for it.
+    /// When a pause ends, or the rest of an EVSE for which something waits.
     pub fn wake_at(&self) -> Option<Time> {
-        self.paused_until
-            .filter(|_| !self.lowerings.is_empty() || !self.raisings.is_empty())
+        let mut waiting = self.lowerings.iter().chain(&self.raisings).peekable();
+        waiting.peek()?;
+        self.paused_until.or_else(|| {
+            let rest = |parcel: &Parcel| {
+                let place = (parcel.site.clone(), parcel.command.evse.clone());
+                self.resting.get(&place).and_then(|rest| rest.until)
+            };
+            waiting.filter_map(rest).min()
+        })
     }
 
     /// Number of commands waiting.
@@ -138,6 +172,74 @@ impl Outbox {
     }
 }
 
+/// A pause that doubles with each before it.
+fn growing_s(before: u32) -> i64 {
+    (FIRST_PAUSE_S << i64::from(before.min(9))).min(LONGEST_PAUSE_S)
+}
+
 fn is_read(command: &Command) -> bool {
     matches!(command.action, Action::ReadProfile)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::id::CommandId;
+    use crate::state::testing::{at, evse_id, site_of};
+
+    fn parcel(number: usize) -> Parcel {
+        Parcel {
+            site: site_of(20.0, 1).key(),
+            command: Command {
+                id: CommandId::default(),
+                evse: evse_id(number),
+                session: None,
+                native_session: None,
+                plan: None,
+                issued_at: at(0),
+                action: Action::ClearProfile,
+            },
+            lowers: true,
+        }
+    }
+
+    fn goes(outbox: &mut Outbox, second: i64) -> Option<EvseId> {
+        outbox.next(at(second)).map(|parcel| parcel.command.evse)
+    }
+
+    #[test]
+    fn evses_that_fail_rest_alone_and_the_others_of_the_partner_go_on() {
+        let site = site_of(20.0, 1).key();
+        let mut outbox = Outbox::default();
+        for failure in 0..3 {
+            for bad in 1..=4 {
+                outbox.push(parcel(bad));
+                assert_eq!(goes(&mut outbox, failure * 10), Some(evse_id(bad)));
+            }
+            for bad in 1..=4 {
+                outbox.done(&site, &evse_id(bad), Outcome::Failed, at(failure * 10));
+            }
+        }
+        outbox.push(parcel(1));
+        outbox.push(parcel(5));
+        assert_eq!(goes(&mut outbox, 20), Some(evse_id(5)));
+        assert_eq!(goes(&mut outbox, 20), None);
+        // 1, 2, then 4 s.
+        assert_eq!(outbox.wake_at(), Some(at(24)));
+        assert_eq!(goes(&mut outbox, 24), Some(evse_id(1)));
+        assert_eq!(outbox.wake_at(), None, "nothing waits");
+    }
+
+    #[test]
+    fn a_partner_that_asks_for_patience_gets_it_for_all_its_evses() {
+        let site = site_of(20.0, 1).key();
+        let mut outbox = Outbox::default();
+        outbox.push(parcel(1));
+        assert_eq!(goes(&mut outbox, 0), Some(evse_id(1)));
+        outbox.done(&site, &evse_id(1), Outcome::TooOften(Some(30)), at(0));
+        outbox.push(parcel(2));
+        assert_eq!(goes(&mut outbox, 29), None);
+        assert_eq!(outbox.wake_at(), Some(at(30)));
+        assert_eq!(goes(&mut outbox, 30), Some(evse_id(2)));
+    }
 }

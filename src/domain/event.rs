@@ -72,6 +72,9 @@ pub enum EventKind {
     NeedsStated {
         /// Which session.
         session: SessionId,
+        /// At which EVSE; ids of two partners may be equal. `None` in older journals: at any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        evse: Option<EvseId>,
         /// What it needs.
         needs: Needs,
     },

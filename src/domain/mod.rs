@@ -6,6 +6,7 @@ pub mod duration;
 pub mod event;
 pub mod evse;
 pub mod id;
+pub mod json;
 pub mod key;
 pub mod plan;
 pub mod policy;

@@ -18,6 +18,7 @@ use url::Url;
 
 use super::deviations::DeviationBook;
 use super::guard::{Guard, GuardedResolver, Refused};
+use super::inbound::Guesses;
 use super::partner::{Handshake, PartnerRecord};
 use super::peer::Peer;
 use super::settings::Settings;
@@ -90,6 +91,8 @@ pub(super) struct Inner {
     /// Held while a partner's record is changed: read, write, publish.
     writing: tokio::sync::Mutex<()>,
     stripes: Vec<tokio::sync::Mutex<()>>,
+    /// Wrong tokens shown to us.
+    pub(super) guesses: Guesses,
     wanted_pulls: Mutex<BTreeMap<PartnerId, Wanted>>,
     pub(super) nudge: Notify,
 }
@@ -147,6 +150,7 @@ impl Edge {
                 peers: RwLock::new(peers),
                 writing: tokio::sync::Mutex::new(()),
                 stripes: (0..STRIPES).map(|_| tokio::sync::Mutex::new(())).collect(),
+                guesses: Guesses::default(),
                 wanted_pulls: Mutex::default(),
                 nudge: Notify::new(),
             }),

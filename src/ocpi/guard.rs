@@ -46,7 +46,8 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// Strict rules, or with `allow_insecure` rules that let http and private addresses through.
+    /// Strict rules, or with `allow_insecure` rules that let http, this machine and private
+    /// networks through; never link-local addresses and those where clouds keep credentials.
     pub fn new(allow_insecure: bool) -> Self {
         Self { allow_insecure }
     }
@@ -128,7 +129,7 @@ impl Guard {
 
     /// Checks an address that is about to be connected to.
     pub fn check_ip(self, address: IpAddr) -> Result<(), Refused> {
-        if self.allow_insecure || is_public(address) {
+        if is_public(address) || (self.allow_insecure && is_closed_network(address)) {
             Ok(())
         } else {
             Err(Refused::NotPublic(address.to_string()))
@@ -168,6 +169,24 @@ fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
         IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+/// True for this machine and for private networks, where closed platforms run.
+fn is_closed_network(address: IpAddr) -> bool {
+    /// Where clouds serve the credentials of the machine, beside the link-local 169.254.169.254.
+    const METADATA_V4: Ipv4Addr = Ipv4Addr::new(100, 100, 100, 200);
+    const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
+    match address {
+        IpAddr::V4(address) => {
+            let [a, b, ..] = address.octets();
+            let is_shared = a == 100 && (64..=127).contains(&b);
+            address != METADATA_V4 && (address.is_loopback() || address.is_private() || is_shared)
+        }
+        IpAddr::V6(address) => match address.to_ipv4_mapped() {
+            Some(inside) => is_closed_network(IpAddr::V4(inside)),
+            None => address != METADATA_V6 && (address.is_loopback() || address.is_unique_local()),
+        },
     }
 }
 
@@ -391,12 +410,26 @@ mod tests {
     }
 
     #[test]
-    fn an_insecure_setting_opens_loopback_but_not_other_schemes() {
+    fn an_insecure_setting_opens_this_machine_and_private_networks_and_nothing_else() {
         let guard = Guard::new(true);
         assert!(guard.check("http://127.0.0.1:9000/ocpi/versions").is_ok());
         assert!(guard.check("http://cpo:9000/").is_ok());
         assert!(guard.check("file:///etc/passwd").is_err());
         assert!(guard.check("http://u:p@127.0.0.1/").is_err());
+        assert!(guard.check("http://[fd12::1]:9000/").is_ok());
+        assert!(guard.check("http://172.18.0.3:9000/").is_ok());
+        for never in [
+            "http://169.254.169.254/latest/meta-data/",
+            "http://[::ffff:169.254.169.254]/",
+            "http://[fe80::1]/",
+            "http://[fd00:ec2::254]/",
+            "http://100.100.100.200/",
+            "http://0.0.0.0:9000/",
+            "http://224.0.0.1/",
+            "http://255.255.255.255/",
+        ] {
+            assert!(guard.check(never).is_err(), "{never}");
+        }
     }
 
     #[test]

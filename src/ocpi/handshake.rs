@@ -99,7 +99,9 @@ impl Driver<'_> {
                 Ok(url) => {
                     let client = self.edge.client_with(token, self.encoding);
                     let call = client.send_credentials(method, &url, &credentials);
-                    refused(self.edge.call(self.peer, call).await).map(Box::new)
+                    refused(self.edge.call(self.peer, call).await)
+                        .and_then(with_roles)
+                        .map(Box::new)
                 }
             }),
             Step::Store(_) | Step::Finished { .. } | Step::Failed(_) => return None,
@@ -153,6 +155,17 @@ impl Driver<'_> {
 
 fn refused<T>(result: Result<T, ocpi_client::Error>) -> Result<T, Refusal> {
     result.map_err(|error| Refusal::from(&error))
+}
+
+/// Credentials without a role speak for nobody: nothing that the partner brings could be taken.
+fn with_roles(credentials: Credentials) -> Result<Credentials, Refusal> {
+    if credentials.roles.is_empty() {
+        Err(Refusal::because(
+            "the partner's Credentials object names no role",
+        ))
+    } else {
+        Ok(credentials)
+    }
 }
 
 fn stored(result: Result<(), EdgeError>) -> StepResult {
@@ -318,6 +331,14 @@ impl Edge {
         credentials: Credentials,
         encoding: TokenEncoding,
     ) -> Result<Credentials, Failure> {
+        if credentials.roles.is_empty() {
+            // Nobody could bring an object of a party then; the token stays good for another try.
+            return Err(Failure {
+                http_status: 200,
+                code: ocpi_client::types::StatusCode::INVALID_PARAMETERS,
+                reason: "your Credentials object names no role; name at least one".into(),
+            });
+        }
         let before = peer.record();
         let is_registered = matches!(
             before.handshake,

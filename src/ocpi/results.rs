@@ -60,7 +60,7 @@ pub(super) struct ResultRecord {
     pub(super) session: SessionId,
     /// From when on it is not taken any more.
     pub(super) expires_at: Time,
-    /// What came. Once it is there, further results are passed over.
+    /// What came and settled it. Once it is there, further results are passed over.
     pub(super) answer: Option<Answer>,
 }
 

@@ -23,7 +23,7 @@ pub struct Settings {
     pub website: Option<String>,
     /// Our address as partners see it, without a trailing slash and without `/ocpi`.
     pub public_url: String,
-    /// Plain http and addresses that are not public are allowed, for tests and closed networks.
+    /// Plain http, this machine and private networks are allowed, for tests and closed networks.
     pub allow_insecure: bool,
     /// Deadline of one whole request to a partner, body included. Default 10 s.
     pub request_timeout: Duration,

@@ -1,6 +1,7 @@
 //! The imperative shell: clock, tasks, shutdown, telemetry.
 
 pub mod activity;
+mod bodies;
 pub mod clock;
 pub mod directory;
 mod key;

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 use thiserror::Error;
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::activity::Activity;
+use super::bodies;
 use super::clock::SystemClock;
 use super::directory::{Directory, PartnerDesk, Vitals};
 use super::key::key_of;
@@ -291,6 +293,7 @@ pub async fn start_on(
     let ocpp_edge = Data::new(stations.clone());
     let server = HttpServer::new(move || {
         App::new()
+            .wrap(from_fn(bodies::bounded))
             .app_data(state.clone())
             .app_data(ocpi_edge.clone())
             .app_data(ocpp_edge.clone())

@@ -57,10 +57,17 @@ impl SiteState {
                 self.session_seen(session, now);
                 return Some(session.evse.clone());
             }
-            EventKind::NeedsStated { session, needs } => {
+            EventKind::NeedsStated {
+                session,
+                evse,
+                needs,
+            } => {
+                let is_meant = |id: &EvseId| evse.as_ref().is_none_or(|meant| meant == id);
                 let found = self
                     .evses
-                    .values_mut()
+                    .iter_mut()
+                    .filter(|(id, _)| is_meant(id))
+                    .map(|(_, state)| state)
                     .find(|e| e.running().is_some_and(|s| s.id == *session));
                 if let Some(state) = found
                     && state.needs != Some(*needs)

@@ -94,6 +94,12 @@ impl SiteState {
             Some((source, energy)) => (source, energy.saturating_minus(session.energy)),
             None => (NeedSource::Default, unstated_need(evse, session, policy)),
         };
+        // One that nobody closes must not keep its share for ever; news of it brings it back.
+        let remaining = if self.is_silent(evse, session, policy, now) {
+            Energy::ZERO
+        } else {
+            remaining
+        };
         Demand {
             evse: evse.id.clone(),
             session: session.id.clone(),
@@ -105,6 +111,18 @@ impl SiteState {
             late,
             acceptance,
         }
+    }
+
+    /// True if nothing was heard of a session for so long that its end was probably lost.
+    fn is_silent(&self, evse: &Evse, session: &Session, policy: &Policy, now: Time) -> bool {
+        let read_at = self
+            .evses
+            .get(&evse.id)
+            .and_then(|state| state.reading)
+            .map(|reading| reading.at);
+        let heard_at = read_at.max(Some(session.updated_at));
+        let patience = TimeDelta::seconds(i64::from(policy.silent_session_s));
+        heard_at.is_some_and(|at| now - at > patience)
     }
 
     /// What the car is expected to take when it may take all: the rating at nominal voltage, or

@@ -6,8 +6,9 @@ use super::excursion::Cause;
 use super::testing::{amps, at, evse_id, happen, issue, kw, live, partner, session, site_of};
 use crate::domain::command::{Answer, Evidence, Refusal};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
+use crate::domain::policy::Policy;
 use crate::domain::quantity::{Energy, Power};
-use crate::domain::session::{Reading, SessionStatus};
+use crate::domain::session::{Needs, Reading, Session, SessionStatus};
 use crate::domain::site::ArrivalReserve;
 
 fn seen(state: &mut SiteState, second: i64, number: usize) {
@@ -424,4 +425,49 @@ fn a_meter_whose_clock_is_ahead_does_not_silence_the_next_readings() {
     let root = state.site.root().expect("a root");
     let uncontrolled = state.uncontrolled(root, at(10)).at(at(10));
     assert_eq!(uncontrolled, kw(30.0));
+}
+
+#[test]
+fn needs_reach_the_session_of_the_partner_that_brings_them() {
+    // Two partners of one site whose sessions have the same id.
+    let mut state = live(site_of(100.0, 2));
+    seen(&mut state, 0, 1);
+    let twin = Session {
+        evse: evse_id(2),
+        ..session(1, 0)
+    };
+    let twin = Box::new(twin);
+    happen(&mut state, 1, EventKind::SessionSeen { session: twin });
+    let needs = Needs {
+        departure: Some(at(3600)),
+        ..Needs::default()
+    };
+    let stated = EventKind::NeedsStated {
+        session: session(1, 0).id,
+        evse: Some(evse_id(2)),
+        needs,
+    };
+    happen(&mut state, 2, stated);
+    assert_eq!(state.evses[&evse_id(1)].needs, None);
+    assert_eq!(state.evses[&evse_id(2)].needs, Some(needs));
+}
+
+#[test]
+fn a_session_of_which_nothing_was_heard_for_a_day_wants_nothing_more_until_there_is_news() {
+    let policy = Policy::default();
+    let mut state = live(site_of(100.0, 1));
+    seen(&mut state, 0, 1);
+    let day = i64::from(policy.silent_session_s);
+    let wanted = |state: &SiteState, second| state.demands(&policy, at(second))[0].remaining;
+    assert!(wanted(&state, day) > Energy::ZERO);
+    assert_eq!(wanted(&state, day + 1), Energy::ZERO);
+    let mut news = session(1, 0);
+    news.updated_at = at(day + 2);
+    let news = Box::new(news);
+    happen(
+        &mut state,
+        day + 2,
+        EventKind::SessionSeen { session: news },
+    );
+    assert!(wanted(&state, day + 2) > Energy::ZERO);
 }

@@ -98,8 +98,13 @@ impl Notes {
                 });
                 self.push(at, kind, Some(session.evse.clone()), detail);
             }
-            EventKind::NeedsStated { session, needs } => {
-                let evse = state.running_session(session).map(|(evse, _)| evse.clone());
+            EventKind::NeedsStated {
+                session,
+                evse,
+                needs,
+            } => {
+                let anywhere = || state.running_session(session).map(|(evse, _)| evse.clone());
+                let evse = evse.clone().or_else(anywhere);
                 let energy = needs.energy.map(Energy::kilowatt_hours);
                 let detail = json!({"departure": needs.departure, "energy_kwh": energy});
                 self.push(at, "needs_stated", evse, detail);

@@ -136,6 +136,21 @@ async fn a_spreadsheet_may_be_sent_as_csv() {
 }
 
 #[actix_web::test]
+async fn a_spreadsheet_with_an_energy_that_is_no_number_is_refused() {
+    let client = live_depot().await;
+    let csv = [("content-type", "text/csv")];
+    for energy in ["NaN", "inf", "-inf", "1e999", "infinity"] {
+        let sheet = format!("key,departure,energy_kwh\ne1,2026-11-23T06:00:00Z,{energy}\n");
+        let reply = client
+            .send(Method::PUT, DEPARTURES, &csv, Some(sheet.into_bytes()))
+            .await
+            .expect(400);
+        assert_eq!(reply.pointers(), ["/0/energy_kwh"], "{energy}");
+    }
+    assert!(client.state().departures.is_empty());
+}
+
+#[actix_web::test]
 async fn an_override_holds_until_it_is_released() {
     let client = live_depot().await;
     let path = "/api/v1/sites/depot/evses/e1/override";

@@ -325,3 +325,21 @@ async fn an_evse_of_another_site_is_a_conflict_that_names_the_other_and_the_plac
     assert_eq!(reply.pointers(), ["/evses/1/source"]);
     assert!(reply.text.contains("site yard"), "{}", reply.text);
 }
+
+#[actix_web::test]
+async fn a_name_that_cannot_be_written_in_a_path_or_be_seen_is_refused() {
+    let client = Client::new();
+    for name in [
+        "%2E%2E",
+        "%2E",
+        "de%E2%80%AEpot",
+        "depot%E2%80%8B",
+        "de%00pot",
+        "de%20pot",
+    ] {
+        let reply = client.put(&format!("/api/v1/sites/{name}"), &depot()).await;
+        assert_eq!(reply.status.as_u16(), 400, "{name} {}", reply.text);
+    }
+    let list = client.get("/api/v1/sites").await.expect(200).json();
+    assert_eq!(list["sites"], json!([]));
+}

@@ -46,7 +46,12 @@ async fn serve(edge: Data<Edge>, request: HttpRequest, payload: Payload) -> Http
     let (ids, mut notes) = RequestIds::read(&pairs().collect::<Vec<_>>());
     // 401 before anything else, the body included.
     let Some(caller) = edge.authenticate(authorization.map(|(_, value)| value)) else {
-        return written(&edge, &Reply::unauthorized(), &ids);
+        let address = request.peer_addr().map(|address| address.ip());
+        let reply = match edge.inner.guesses.count(address, began) {
+            Some(wait_s) => Reply::too_many(wait_s),
+            None => Reply::unauthorized(),
+        };
+        return written(&edge, &reply, &ids);
     };
     let (routing, half) = Routing::read(&pairs().collect::<Vec<_>>());
     notes.extend(half);

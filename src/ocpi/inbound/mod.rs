@@ -2,6 +2,7 @@
 
 mod auth;
 mod credentials;
+mod guesses;
 mod http;
 mod locations;
 mod profiles;
@@ -10,6 +11,7 @@ mod sessions;
 mod tariffs;
 mod versions;
 
+pub(super) use guesses::Guesses;
 pub use http::configure;
 
 use ocpi_client::headers::Routing;
@@ -23,6 +25,7 @@ use self::reply::Reply;
 use super::edge::Edge;
 use super::object::ObjectName;
 use super::partner::TokenScope;
+use crate::domain::json;
 
 /// HTTP methods that OCPI uses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,9 +63,9 @@ struct Request<'a> {
 }
 
 impl Request<'_> {
-    /// The body as JSON; HTTP 400 if it is none.
+    /// The body as JSON; HTTP 400 if it is none, or says one thing twice.
     fn json(&self) -> Result<Value, Reply> {
-        serde_json::from_slice(self.body).map_err(|error| {
+        json::read(self.body).map_err(|error| {
             Reply::refused(
                 400,
                 StatusCode::CLIENT_ERROR,

@@ -51,8 +51,9 @@ impl Edge {
             tenant: self.tenant().clone(),
             site: awaited.site.clone(),
         };
+        // What says nothing settles nothing: the true result may still come.
         let done = ResultRecord {
-            answer: Some(answer),
+            answer: Some(answer).filter(|answer| !matches!(answer, Answer::Unknown { .. })),
             ..awaited
         };
         self.tell(&site, vec![event], vec![done.write(key)]).await?;

@@ -78,6 +78,13 @@ impl Reply {
         Self::refused(401, StatusCode::CLIENT_ERROR, "no valid token")
     }
 
+    /// Too many wrong tokens.
+    pub(super) fn too_many(wait_s: i64) -> Self {
+        let mut reply = Self::refused(429, StatusCode::CLIENT_ERROR, "too many requests");
+        reply.headers.push(("Retry-After", wait_s.to_string()));
+        reply
+    }
+
     /// The module has no such method here.
     pub(super) fn method_not_allowed() -> Self {
         Self::refused(

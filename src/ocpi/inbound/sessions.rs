@@ -14,7 +14,7 @@ use super::locations::merge;
 use super::reply::{Reply, either};
 use super::{Method, Request};
 use crate::domain::event::EventKind;
-use crate::domain::id::SiteKey;
+use crate::domain::id::{EvseId, SessionId, SiteId, SiteKey};
 
 /// Most charging periods kept of a session; the oldest make room.
 const MAX_PERIODS: usize = 2000;
@@ -125,7 +125,7 @@ impl Edge {
         };
         let (name, stored) = found.ok_or_else(unknown)?;
         let answered = |response: ChargingPreferencesResponse| Ok(Reply::data(response));
-        let Some((site, session)) = planned(&stored, &name) else {
+        let Some((site, evse, session)) = planned(&stored, &name) else {
             return answered(ChargingPreferencesResponse::NotPossible);
         };
         let is_patient = matches!(
@@ -141,6 +141,7 @@ impl Edge {
         };
         let stated = EventKind::NeedsStated {
             session,
+            evse: Some(evse),
             needs: needs(&preferences),
         };
         self.tell(&site, vec![stated], Vec::new()).await?;
@@ -148,14 +149,14 @@ impl Edge {
     }
 }
 
-/// The site that plans a session, if one does and it is not over.
+/// The site that plans a session and the EVSE it charges at, if one does and it is not over.
 fn planned(
     stored: &StoredObject,
     name: &super::super::object::ObjectName,
-) -> Option<(crate::domain::id::SiteId, crate::domain::id::SessionId)> {
+) -> Option<(SiteId, EvseId, SessionId)> {
     let notes = stored.session.as_ref().filter(|notes| notes.is_live)?;
-    let (site, _) = notes.given_to.clone()?;
-    Some((site, name.session_id()?))
+    let (site, evse) = notes.given_to.clone()?;
+    Some((site, evse, name.session_id()?))
 }
 
 fn has_entries(value: &Value) -> bool {

@@ -35,6 +35,45 @@ async fn a_token_is_taken_as_base64_and_as_it_is() {
 }
 
 #[actix_web::test]
+async fn a_body_that_says_one_thing_twice_is_refused() {
+    let world = World::with_partner().await;
+    let token = shown(TOKEN_B);
+    let headers = [("Authorization", token.as_str())];
+    let once = session(&json!({})).to_string();
+    let twice = once.replacen('{', r#"{"status": "COMPLETED", "#, 1);
+    let answered = world.asks_as("PUT", S1, &twice, &headers).await;
+    assert_eq!(answered.codes(), (400, 2000), "{:?}", answered.body);
+    assert!(world.memory.take_told().is_empty());
+    let answered = world.asks_as("PUT", S1, &once, &headers).await;
+    assert_eq!(answered.codes().1, 1000);
+}
+
+#[actix_web::test]
+async fn guessing_tokens_is_slowed_down_and_does_not_lock_out_who_knows_one() {
+    let world = World::with_partner().await;
+    let mut seen = Vec::new();
+    for guess in 0..70 {
+        let wrong = shown(&format!("guess-{guess}"));
+        let headers = [("Authorization", wrong.as_str())];
+        let answered = world.asks_as("GET", "/ocpi/versions", "", &headers).await;
+        seen.push(answered.http);
+        if answered.http == 429 {
+            // The tests' minute has just begun.
+            assert_eq!(answered.header("retry-after"), Some("60"));
+        }
+    }
+    assert_eq!(seen.iter().filter(|http| **http == 401).count(), 60);
+    assert_eq!(seen[60..], [429; 10]);
+    let token = shown(TOKEN_B);
+    let headers = [("Authorization", token.as_str())];
+    let answered = world.asks_as("GET", "/ocpi/versions", "", &headers).await;
+    assert_eq!(answered.codes(), (200, 1000));
+    world.goes_on(TimeDelta::seconds(60));
+    let answered = world.asks_as("GET", "/ocpi/versions", "", &[]).await;
+    assert_eq!(answered.http, 401, "a minute later it may be tried again");
+}
+
+#[actix_web::test]
 async fn without_a_valid_token_everything_is_401_and_says_the_same() {
     let world = World::with_partner().await;
     let wrong = shown("token-b-0123456780");

@@ -361,3 +361,21 @@ async fn a_partner_whose_token_does_not_open_any_more_can_be_registered_anew() {
     assert_eq!(view.handshake, Handshake::Unregistered);
     world.edge.invite(&partner_id()).await.unwrap();
 }
+
+#[actix_web::test]
+async fn a_registration_without_roles_is_refused_and_leaves_the_token_good() {
+    let world = World::served().await;
+    let invitation = world.edge.invite(&partner_id()).await.unwrap();
+    let cpo = Cpo::expecting("token-b-of-partner");
+    let token_a = invitation.token_a.reveal().to_owned();
+    let mut nobody = theirs(&cpo, "token-b-of-partner");
+    nobody.roles.clear();
+    let url = world.credentials_url("2.2.1");
+    let reply = client(&token_a)
+        .send_credentials(Method::Post, &url, &nobody)
+        .await;
+    let error = reply.into_result().unwrap_err();
+    assert_eq!(error.status_code().map(|code| code.0), Some(2001));
+    let again = world.is_registered_by(&cpo, &token_a, "2.2.1").await;
+    assert!(again.is_ok(), "{again:?}");
+}

@@ -106,6 +106,27 @@ async fn a_result_counts_once() {
 }
 
 #[actix_web::test]
+async fn a_result_that_says_nothing_leaves_room_for_the_true_one() {
+    let world = World::with_partner().await;
+    for nothing in ["UNKNOWN", "MAYBE"] {
+        let url = world.awaits(ResultKind::Set);
+        for result in [nothing, "ACCEPTED"] {
+            let body = json!({"result": result});
+            let answered = world.asks("POST", &url, Some(&body)).await;
+            assert_eq!(answered.codes(), (200, 1000));
+        }
+        let told = world.memory.take_told();
+        let applied = EventKind::CommandAnswered {
+            command: CommandId(7),
+            answer: Answer::Applied {
+                evidence: Evidence::Result,
+            },
+        };
+        assert_eq!(told.last().map(|(_, event)| event), Some(&applied));
+    }
+}
+
+#[actix_web::test]
 async fn a_result_is_taken_from_nobody_else_nowhere_else_and_not_for_ever() {
     let world = World::with_partner().await;
     world

@@ -277,8 +277,13 @@ async fn preferences_reach_the_site_of_their_session() {
     let answered = world.asks("PUT", path, Some(&wish)).await;
     assert_eq!(answered.body["data"], json!("ACCEPTED"));
     match &world.memory.take_told()[0].1 {
-        EventKind::NeedsStated { session, needs } => {
+        EventKind::NeedsStated {
+            session,
+            evse,
+            needs,
+        } => {
             assert_eq!(session.as_str(), "nl*cpo*s1");
+            assert_eq!(*evse, Some(EvseId::new("e1").unwrap()));
             assert_eq!(needs.energy, Some(Energy::from_kilowatt_hours(30.0)));
         }
         other => panic!("{other:?}"),
