@@ -172,11 +172,15 @@ impl Outlets {
         let (site, evse) = (site.clone(), evse.clone());
         let lowers = lowers(snapshot, &command);
         let busy = self.activity.begin();
-        tokio::spawn(async move {
+        let reporter = Reporter {
+            sites,
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+        };
+        self.runtime.spawn(async move {
             let answer = edge.send(&evse, &command, lowers).await;
             metrics.station_commanded(result_name(&answer));
-            report(&*sites, &site, &command, answer).await;
-            drop(busy);
+            reporter.report(site, command.id, answer, busy).await;
         });
     }
 }
