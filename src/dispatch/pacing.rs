@@ -96,9 +96,9 @@ impl Outbox {
         for rest in self.resting.values_mut() {
             rest.until = rest.until.filter(|until| now < *until);
         }
-        if self.in_flight.len() >= MAX_IN_FLIGHT
-            || self.paused_until.is_some_and(|until| now < until)
-        {
+        // A pause that is over is forgotten: nobody must wake for it again.
+        self.paused_until = self.paused_until.filter(|until| now < *until);
+        if self.in_flight.len() >= MAX_IN_FLIGHT || self.paused_until.is_some() {
             return None;
         }
         let (busy, resting) = (&self.in_flight, &self.resting);
