@@ -223,9 +223,7 @@ fn base_loads(problem: &Problem, parents: &[Option<usize>], depths: &[usize]) ->
             let below = std::mem::replace(&mut load.total, (0..problem.slots).map(own).collect());
             if described.base_load_phase_kw.is_none() {
                 let rest = load.total.iter().zip(&below);
-                let thirds: Vec<f64> = rest
-                    .map(|(own, below)| (own - below).max(0.0) / 3.0)
-                    .collect();
+                let thirds: Vec<f64> = rest.map(|(own, below)| (own - below) / 3.0).collect();
                 for phase in &mut load.phases {
                     add(phase, &thirds);
                 }

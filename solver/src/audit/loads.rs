@@ -133,7 +133,7 @@ impl<'p> Tree<'p> {
             .iter()
             .map(|child| self.total_kw(problem, *child, slot))
             .sum();
-        here + (total.at(slot) - covered).max(0.0) / 3.0
+        here + (total.at(slot) - covered) / 3.0
     }
 
     fn total_kw(&self, problem: &Problem, circuit: usize, slot: usize) -> f64 {
