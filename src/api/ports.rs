@@ -170,6 +170,8 @@ pub struct PartnerView {
     pub registered_at: Option<Time>,
     /// Its immediate `ACCEPTED` counts as applied (outside of what is guaranteed).
     pub trust_sync_accept: bool,
+    /// It may tell limits through our module `sitelimits`.
+    pub site_limits: bool,
     /// How its tokens are written in headers: `base64` as specified, or `raw`.
     pub token_encoding: &'static str,
     /// Until when an invitation can be used.
@@ -186,6 +188,15 @@ pub struct PartnerView {
     pub checks: Vec<CheckRow>,
     /// Where it differs from the specification, and what it should change.
     pub deviations: Vec<Deviation>,
+}
+
+/// What is changed in how a partner is treated; `None` stays as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PartnerChange {
+    /// Its immediate `ACCEPTED` counts as applied.
+    pub trust_sync_accept: Option<bool>,
+    /// It may tell limits through our module `sitelimits`.
+    pub site_limits: Option<bool>,
 }
 
 /// An EVSE as a partner's locations describe it, with our guess of its powers.
@@ -260,8 +271,8 @@ pub trait Partners: Send + Sync {
     /// The last exchanges with it, newest first.
     fn exchanges(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<Exchange>>;
 
-    /// Sets whether its immediate `ACCEPTED` counts as applied.
-    fn trust_sync_accept(&self, partner: &PartnerKey, trust: bool) -> PortFuture<'_, ()>;
+    /// Changes how it is treated.
+    fn change(&self, partner: &PartnerKey, change: PartnerChange) -> PortFuture<'_, ()>;
 
     /// The EVSEs that its locations describe.
     fn offered(&self, partner: &PartnerKey) -> PortFuture<'_, Vec<OfferedEvse>>;

@@ -7,6 +7,7 @@ use super::input::{Node, Object};
 use super::problem::{Faults, Problem};
 use crate::domain::evse::{Evse, EvseSource, Phase, Supply};
 use crate::domain::id::{CircuitId, SiteKey};
+use crate::domain::limit_source::LimitSource;
 use crate::domain::quantity::{Current, Power, Price, Voltage};
 use crate::domain::signal_unit::{MAX_KW, MAX_PRICE_PER_KWH};
 use crate::domain::site::{ArrivalReserve, Circuit, MAX_CIRCUITS, MAX_EVSES, Site};
@@ -165,19 +166,13 @@ fn read_circuit(node: &Node<'_>) -> Option<Circuit> {
 }
 
 fn read_limit_source(node: &Node<'_>) -> Option<Value> {
-    const KINDS: [&str; 3] = ["ocpi_json_pointer", "http_json", "ocpi_custom_module"];
-    let members = node.value().as_object();
-    let known = members.is_some_and(|members| {
-        members.len() == 1 && members.keys().all(|name| KINDS.contains(&name.as_str()))
-    });
-    if !known {
-        node.fault(format!(
-            "must be an object with one of {}",
-            KINDS.join(", ")
-        ));
-        return None;
+    match LimitSource::read(node.value()) {
+        Ok(_) => Some(node.value().clone()),
+        Err(why) => {
+            node.fault(why);
+            None
+        }
     }
-    Some(node.value().clone())
 }
 
 fn read_evse(node: &Node<'_>, root: Option<&CircuitId>) -> Option<Evse> {

@@ -8,6 +8,7 @@ pub mod evse;
 pub mod id;
 pub mod json;
 pub mod key;
+pub mod limit_source;
 pub mod plan;
 pub mod policy;
 pub mod ports;

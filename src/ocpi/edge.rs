@@ -347,7 +347,11 @@ impl Edge {
             to,
             from: Some(self.settings().party()),
         };
-        Ok(client.with_routing(routing))
+        let client = client.with_routing(routing);
+        let holds = self
+            .peer(&record.name)
+            .is_ok_and(|peer| peer.live().holds_connections);
+        Ok(if holds { client.closing() } else { client })
     }
 
     /// Makes one call: only a few at a time per partner, booked in its log and health.

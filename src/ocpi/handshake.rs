@@ -168,6 +168,13 @@ fn with_roles(credentials: Credentials) -> Result<Credentials, Refusal> {
     }
 }
 
+/// Whether the other side may have taken our credentials although no proper answer came: silence, or
+/// a page of something in between.
+fn is_lost_answer(refusal: &Refusal) -> bool {
+    let is_no = |status: u16| (400..500).contains(&status) && status != 408;
+    refusal.code.is_none() && !refusal.http_status.is_some_and(is_no)
+}
+
 fn stored(result: Result<(), EdgeError>) -> StepResult {
     StepResult::Stored(result.map_err(|error| Refusal::because(error.to_string())))
 }
@@ -242,7 +249,7 @@ impl Edge {
                 },
             };
             if let StepResult::Credentials(Err(refusal)) = &result {
-                is_lost = refusal.http_status.is_none() && refusal.code.is_none();
+                is_lost = is_lost_answer(refusal);
             }
             machine.feed(result);
         }

@@ -90,6 +90,10 @@ impl Edge {
             notes.measured_at
         };
         let status = session::status(wire);
+        let is_live = matches!(status, Some(SessionStatus::Active | SessionStatus::Pending));
+        // One that we ended and that is there after all began anew at this instant: its site knows
+        // it as ended, at a time that may be later than the partner's stamp.
+        let is_back = notes.is_gone && is_live;
         let lowered = |evse: &EvseId| {
             let context = Context {
                 tenant: self.tenant(),
@@ -97,7 +101,11 @@ impl Edge {
                 now,
                 measured_at,
             };
-            session::session(wire, &context)
+            let session = session::session(wire, &context)?;
+            Some(Session {
+                updated_at: if is_back { now } else { session.updated_at },
+                ..session
+            })
         };
         let here = place
             .as_ref()
@@ -125,8 +133,9 @@ impl Edge {
             updated_at,
             received_at: now,
             session: Some(SessionNotes {
-                is_live: matches!(status, Some(SessionStatus::Active | SessionStatus::Pending)),
+                is_live,
                 is_missing: false,
+                is_gone: false,
                 measured_at,
                 given_to: given.as_ref().and(here),
             }),
@@ -180,6 +189,7 @@ impl Edge {
         let kept = StoredObject {
             session: Some(SessionNotes {
                 is_live: false,
+                is_gone: true,
                 given_to: None,
                 ..notes
             }),

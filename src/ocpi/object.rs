@@ -16,6 +16,8 @@ pub(super) enum Kept {
     Sessions,
     Locations,
     Tariffs,
+    HubClients,
+    SiteLimits,
 }
 
 impl Kept {
@@ -24,6 +26,8 @@ impl Kept {
             Self::Sessions => "sessions",
             Self::Locations => "locations",
             Self::Tariffs => "tariffs",
+            Self::HubClients => "hubclientinfo",
+            Self::SiteLimits => "sitelimits",
         }
     }
 }
@@ -45,6 +49,11 @@ impl ObjectName {
             party_id: party_id.to_owned(),
             id: id.to_owned(),
         })
+    }
+
+    /// The name of a party itself: its id is its own.
+    pub(super) fn of_party(country_code: &str, party_id: &str) -> Option<Self> {
+        Self::new(country_code, party_id, party_id)
     }
 
     /// Whether `country_code`, `party_id` and the id of a body say the same; what a body leaves
@@ -122,6 +131,9 @@ pub(super) struct SessionNotes {
     /// Not listed the last time everything was read back.
     #[serde(default)]
     pub(super) is_missing: bool,
+    /// We ended it, since it was not listed twice in a row, though it never said that it is over.
+    #[serde(default)]
+    pub(super) is_gone: bool,
     /// The `last_updated` with which its latest measured period came.
     pub(super) measured_at: Option<Time>,
     /// The site and EVSE it was given to.

@@ -72,6 +72,9 @@ pub struct PartnerRecord {
     /// Its immediate `ACCEPTED` counts as applied: for platforms that never call back. Set by the
     /// operator; outside of what we guarantee.
     pub trust_sync_accept: bool,
+    /// It agreed to tell limits of its locations through our own module `sitelimits`.
+    #[serde(default)]
+    pub site_limits: bool,
     /// What the last registration or test found.
     pub checks: Vec<CheckRow>,
     /// When it was entered.
@@ -97,6 +100,7 @@ impl PartnerRecord {
             sends: None,
             token_encoding: TokenEncoding::Base64,
             trust_sync_accept: false,
+            site_limits: false,
             checks: Vec::new(),
             created_at: now,
             registered_at: None,
@@ -119,7 +123,8 @@ impl PartnerRecord {
         self.handshake == Handshake::Registered
     }
 
-    /// The address of one of its endpoints, without a trailing slash.
+    /// The address of one of its endpoints, as it published it: some answer with a redirect where a
+    /// trailing slash is missing, and none is followed.
     pub fn endpoint(&self, module: &ModuleId, role: &InterfaceRole) -> Option<&str> {
         self.endpoints
             .iter()
@@ -127,27 +132,18 @@ impl PartnerRecord {
                 endpoint.identifier == *module
                     && (*module == ModuleId::Credentials || endpoint.role.as_ref() == Some(role))
             })
-            .map(|endpoint| endpoint.url.trim_end_matches('/'))
+            .map(|endpoint| endpoint.url.as_str())
     }
 
     /// True if the partner may write objects of this party: of its own, and where others are
     /// behind it (a hub, or an eMSP that passes on the sessions of CPOs it roams with) of any.
     /// Every partner's objects are kept apart, so it can only speak for what it brought itself.
     pub fn speaks_for(&self, country_code: &str, party_id: &str) -> bool {
-        self.hub.is_some()
+        self.is_hub()
             || self.roles.iter().any(|role| {
-                matches!(role.role, Role::Hub | Role::Emsp)
+                role.role == Role::Emsp
                     || (role.country_code == country_code && role.party_id == party_id)
             })
-    }
-
-    /// The party a request is for when its object does not say: the first CPO, else the first.
-    pub fn main_party(&self) -> Option<Party> {
-        self.roles
-            .iter()
-            .find(|role| role.role == Role::Cpo)
-            .or_else(|| self.roles.first())
-            .map(CredentialsRole::party)
     }
 
     /// Accepts a new token for everything, beside those accepted so far. An invitation stays

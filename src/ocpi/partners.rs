@@ -35,6 +35,8 @@ pub struct PartnerView {
     pub token_encoding: &'static str,
     /// Its immediate `ACCEPTED` counts as applied.
     pub trust_sync_accept: bool,
+    /// It may tell limits through our module `sitelimits`.
+    pub site_limits: bool,
     /// Until when an invitation can be used.
     pub invited_until: Option<Time>,
     /// When the handshake was completed last.
@@ -89,6 +91,7 @@ impl PartnerView {
                 TokenEncoding::Raw => "raw",
             },
             trust_sync_accept: record.trust_sync_accept,
+            site_limits: record.site_limits,
             invited_until: invited.and_then(|token| token.valid_until),
             registered_at: record.registered_at,
             health: live.health.clone(),
@@ -124,6 +127,7 @@ impl Edge {
         if let Ok(known) = self.peer(name) {
             let known = known.record();
             record.trust_sync_accept = known.trust_sync_accept;
+            record.site_limits = known.site_limits;
             record.revision = known.revision + 1;
         }
         let peer = self.enter(record).await?;
@@ -149,6 +153,7 @@ impl Edge {
         if let Ok(known) = self.peer(name) {
             let known = known.record();
             record.trust_sync_accept = known.trust_sync_accept;
+            record.site_limits = known.site_limits;
             record.revision = known.revision + 1;
         }
         self.enter(record).await?;

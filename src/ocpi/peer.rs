@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use chrono::TimeDelta;
 use ocpi_client::client::Exchange;
+use ocpi_client::error::TransportKind;
 use ocpi_client::headers::Party;
 use ocpi_client::plausibility::Units;
 use ocpi_client::read::Deviations;
@@ -16,6 +17,7 @@ use super::deviations::DeviationBook;
 use super::exchange::{Direction, ExchangeLog, LoggedExchange};
 use super::object::ObjectName;
 use super::partner::PartnerRecord;
+use super::patience::asked_until;
 use crate::domain::ports::Clock;
 use crate::domain::time::Time;
 
@@ -62,6 +64,11 @@ pub(super) struct Live {
     pub(super) is_current: bool,
     /// Until then nothing but pulls is asked of it.
     paused_until: Option<Time>,
+    /// It let a request wait until its deadline: perhaps since it was still busy with the one before
+    /// on the same connection. Connections are not used twice from then on.
+    pub(super) holds_connections: bool,
+    /// Until then it wants to be left alone.
+    pub(super) asked_until: Option<Time>,
 }
 
 /// A partner in memory.
@@ -163,6 +170,8 @@ impl Peer {
         if let Some(skew) = clock_skew_s(&exchange, now) {
             live.health.clock_skew_s = Some(skew);
         }
+        live.holds_connections |= error.is_some_and(is_deadline);
+        live.asked_until = asked_until(&exchange, now).or(live.asked_until);
         if let Some(error) = error {
             live.health.last_error_at = Some(now);
             live.health.last_error = Some(error.to_string());
@@ -197,6 +206,17 @@ fn is_answer(error: &ocpi_client::Error) -> bool {
     }
 }
 
+/// Whether no answer came in time.
+fn is_deadline(error: &ocpi_client::Error) -> bool {
+    matches!(
+        error,
+        ocpi_client::Error::Transport {
+            kind: TransportKind::Deadline,
+            ..
+        }
+    )
+}
+
 /// How long to leave a partner alone that does not answer, or does not let us in.
 fn pause_s(error: &ocpi_client::Error, failures_in_row: u32) -> Option<i64> {
     if matches!(error.http_status(), Some(401 | 403)) {
@@ -219,8 +239,6 @@ fn clock_skew_s(exchange: &Exchange, now: Time) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    use ocpi_client::error::TransportKind;
-
     use super::*;
 
     #[test]

@@ -77,7 +77,7 @@ impl Edge {
                 Some((partner, began, is_ok)) = under_way.next(), if !under_way.is_empty() => {
                     let reach = busy.remove(&partner);
                     if let (Some(turn), Some(reach)) = (turns.get_mut(&partner), reach) {
-                        self.after(turn, reach, began, is_ok);
+                        self.after(&partner, turn, reach, began, is_ok);
                     }
                     if let Err(error) = self.forget_expired_results().await {
                         tracing::warn!(%error, "expired result URLs were not removed");
@@ -117,12 +117,14 @@ impl Edge {
         }
     }
 
-    fn after(&self, turn: &mut Turn, reach: Reach, began: Time, is_ok: bool) {
+    fn after(&self, partner: &PartnerId, turn: &mut Turn, reach: Reach, began: Time, is_ok: bool) {
         let now = self.now();
         if is_ok {
             turn.worked(reach, began, now + spread(self.settings().pull_interval));
         } else {
             turn.failed(reach, now);
+            let asked = self.patience_s(partner).map_or(0, i64::from);
+            turn.at = turn.at.max(now + TimeDelta::seconds(asked));
         }
     }
 }

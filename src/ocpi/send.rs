@@ -45,7 +45,7 @@ impl Edge {
     /// `NotSent` is answered only when surely nothing has left; whatever could have reached the
     /// partner is `Unknown`. A result may come before this returns: then it is what is answered.
     pub async fn send(&self, site: &SiteKey, source: &EvseSource, command: &Command) -> Answer {
-        let aim = match self.aim(source, command) {
+        let aim = match self.aim(source, command).await {
             Ok(aim) => aim,
             Err(detail) => return Answer::NotSent { detail },
         };
@@ -103,7 +103,7 @@ impl Edge {
         }
     }
 
-    fn aim(&self, source: &EvseSource, command: &Command) -> Result<Aim, String> {
+    async fn aim(&self, source: &EvseSource, command: &Command) -> Result<Aim, String> {
         let EvseSource::Ocpi { partner, .. } = source else {
             return Err("this EVSE is not reached over OCPI".into());
         };
@@ -124,7 +124,11 @@ impl Edge {
         let (Some(session), Some(native)) = (&command.session, &command.native_session) else {
             return Err("over OCPI an EVSE is reached through its session only".into());
         };
-        let to = party_of(session, &record).or_else(|| record.main_party());
+        let to = record.receiver_for(owner_of(session));
+        let unreachable = self.unreachable(&record, to.as_ref()).await;
+        if let Some(reason) = unreachable.map_err(|error| error.to_string())? {
+            return Err(reason);
+        }
         Ok(Aim {
             endpoint,
             session: session.clone(),
@@ -173,6 +177,7 @@ impl Edge {
                 self.call(&aim.peer, call).await
             }
             Action::ReadProfile => {
+                let client = client.clone().closing();
                 let call = client.get_active_charging_profile(
                     endpoint,
                     session,
@@ -224,6 +229,19 @@ impl Edge {
                 _ => Answer::Unknown { detail },
             },
         }
+    }
+
+    /// Sets whether a partner may tell limits through our module `sitelimits`.
+    pub async fn agree_on_site_limits(
+        &self,
+        partner: &PartnerId,
+        agreed: bool,
+    ) -> Result<(), super::edge::EdgeError> {
+        self.change(partner, |record| {
+            record.site_limits = agreed;
+            Ok(())
+        })
+        .await
     }
 
     /// Sets whether a partner's immediate `ACCEPTED` counts as applied.
@@ -284,23 +302,15 @@ fn shown(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-/// The party that owns a session, spelled as the partner spells it. Our session ids are
-/// `{country code}*{party id}*{id}`.
-fn party_of(session: &SessionId, record: &PartnerRecord) -> Option<Party> {
+/// The party that owns a session. Our session ids are `{country code}*{party id}*{id}`.
+fn owner_of(session: &SessionId) -> Option<Party> {
     let mut parts = session.as_str().splitn(3, '*');
     let (country, party) = (parts.next()?, parts.next()?);
     parts.next()?;
-    let known = record
-        .roles
-        .iter()
-        .map(ocpi_client::types::CredentialsRole::party);
-    let wanted = Party::new(country.to_ascii_uppercase(), party.to_ascii_uppercase());
-    Some(
-        known
-            .into_iter()
-            .find(|known| *known == wanted)
-            .unwrap_or(wanted),
-    )
+    Some(Party::new(
+        country.to_ascii_uppercase(),
+        party.to_ascii_uppercase(),
+    ))
 }
 
 #[cfg(test)]

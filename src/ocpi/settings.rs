@@ -119,7 +119,7 @@ impl Settings {
 }
 
 /// The modules we implement, and on which side. Preferences come to us as sessions SENDER.
-pub(super) fn our_modules() -> [(ModuleId, InterfaceRole); 6] {
+pub(super) fn our_modules() -> [(ModuleId, InterfaceRole); 7] {
     [
         (ModuleId::Credentials, InterfaceRole::Sender),
         (ModuleId::Sessions, InterfaceRole::Receiver),
@@ -127,5 +127,6 @@ pub(super) fn our_modules() -> [(ModuleId, InterfaceRole); 6] {
         (ModuleId::ChargingProfiles, InterfaceRole::Sender),
         (ModuleId::Locations, InterfaceRole::Receiver),
         (ModuleId::Tariffs, InterfaceRole::Receiver),
+        (ModuleId::HubClientInfo, InterfaceRole::Receiver),
     ]
 }

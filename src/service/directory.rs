@@ -3,11 +3,13 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use tokio::sync::Notify;
+
 use super::activity::Activity;
 use super::sites::Registry;
 use crate::api::ports::{
     CheckRow, CheckStatus, Configured, Deviation, Exchange, Guess, Health, Invitation, OfferedEvse,
-    PartHealth, PartStatus, PartnerView, Partners, Registration, SiteDirectory,
+    PartHealth, PartStatus, PartnerChange, PartnerView, Partners, Registration, SiteDirectory,
 };
 use crate::domain::evse::EvseSource;
 use crate::domain::id::{PartnerId, PartnerKey, SiteKey, TenantId};
@@ -25,16 +27,18 @@ pub struct Directory {
     registry: Registry,
     edge: Edge,
     stations: ocpp::Edge,
+    changed: Arc<Notify>,
 }
 
 impl Directory {
     /// The sites of a registry; sessions that partners and stations told us before are given to a
-    /// new site.
-    pub fn new(registry: Registry, edge: Edge, stations: ocpp::Edge) -> Self {
+    /// new site. `changed` is told of every change.
+    pub fn new(registry: Registry, edge: Edge, stations: ocpp::Edge, changed: Arc<Notify>) -> Self {
         Self {
             registry,
             edge,
             stations,
+            changed,
         }
     }
 }
@@ -60,6 +64,7 @@ impl SiteDirectory for Directory {
         Box::pin(async move {
             let key = site.key();
             let new = self.registry.configure(site).await?;
+            self.changed.notify_one();
             if let Err(error) = self.edge.seed(&key).await {
                 tracing::warn!(site.id = %key, %error, "stored sessions were not given to the site");
             }
@@ -177,6 +182,7 @@ fn view(partner: ocpi::PartnerView) -> PartnerView {
         modules: partner.endpoints,
         registered_at: partner.registered_at,
         trust_sync_accept: partner.trust_sync_accept,
+        site_limits: partner.site_limits,
         checks: rows(partner.checks),
         deviations: partner.deviations.into_iter().map(deviation).collect(),
     }
@@ -285,11 +291,19 @@ impl Partners for PartnerDesk {
         Box::pin(std::future::ready(found))
     }
 
-    fn trust_sync_accept(&self, partner: &PartnerKey, trust: bool) -> PortFuture<'_, ()> {
+    fn change(&self, partner: &PartnerKey, change: PartnerChange) -> PortFuture<'_, ()> {
         let name = partner.partner.clone();
         Box::pin(async move {
-            let set = self.edge.trust_sync_accept(&name, trust).await;
-            set.map_err(port_error)
+            self.edge.show(&name).map_err(port_error)?;
+            if let Some(trust) = change.trust_sync_accept {
+                let set = self.edge.trust_sync_accept(&name, trust).await;
+                set.map_err(port_error)?;
+            }
+            if let Some(agreed) = change.site_limits {
+                let set = self.edge.agree_on_site_limits(&name, agreed).await;
+                set.map_err(port_error)?;
+            }
+            Ok(())
         })
     }
 

@@ -5,6 +5,7 @@ mod bodies;
 pub mod clock;
 pub mod directory;
 mod key;
+mod limit_watch;
 pub mod outlet;
 mod run;
 pub mod site_actor;

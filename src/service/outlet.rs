@@ -37,6 +37,11 @@ pub trait Sender: Send + Sync + 'static {
         source: &'a EvseSource,
         command: &'a Command,
     ) -> Sending<'a>;
+
+    /// How many seconds the peer there still wants to be left alone.
+    fn patience_s(&self, _source: &EvseSource) -> Option<u32> {
+        None
+    }
 }
 
 /// Sends to partners over OCPI. The edge needs the sites, and the sites need a way out: so the edge
@@ -69,6 +74,13 @@ impl Sender for OcpiSender {
                 },
             }
         })
+    }
+
+    fn patience_s(&self, source: &EvseSource) -> Option<u32> {
+        match (self.edge.get(), source) {
+            (Some(edge), EvseSource::Ocpi { partner, .. }) => edge.patience_s(partner),
+            _ => None,
+        }
     }
 }
 
@@ -328,6 +340,9 @@ impl PartnerTask {
         sending.spawn(async move {
             let answer = sender.send(&site, &source, &command).await;
             let outcome = match &answer {
+                _ if sender.patience_s(&source).is_some() => {
+                    Outcome::TooOften(sender.patience_s(&source))
+                }
                 Answer::Refused {
                     reason: Refusal::TooOften,
                     ..

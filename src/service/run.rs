@@ -19,6 +19,7 @@ use super::bodies;
 use super::clock::SystemClock;
 use super::directory::{Directory, PartnerDesk, Vitals};
 use super::key::key_of;
+use super::limit_watch::LimitWatch;
 use super::outlet::{OcpiSender, Outlets};
 use super::sites::{Common, LoadError, Registry};
 use super::station_desk::StationDesk;
@@ -263,6 +264,7 @@ pub async fn start_on(
     let restored = registry.load().await?;
     info!(sites = restored, "restored");
 
+    let changed = Arc::new(tokio::sync::Notify::new());
     let state = Data::new(ApiState::new(ApiParts {
         clock: clock.clone(),
         sites,
@@ -270,6 +272,7 @@ pub async fn start_on(
             registry.clone(),
             edge.clone(),
             stations.clone(),
+            changed.clone(),
         )),
         stations: Arc::new(StationDesk::new(stations.clone(), activity.clone())),
         partners: Arc::new(PartnerDesk::new(
@@ -316,6 +319,13 @@ pub async fn start_on(
             tracing::error!(%error, "the HTTP server ended");
         }
     });
+    let limits = LimitWatch::new(
+        registry.clone(),
+        edge.clone(),
+        clock.clone(),
+        changed.clone(),
+    );
+    let watching = tokio::spawn(limits.run(stopped.clone()));
     let pulling = tokio::spawn(async move { edge.run().await });
     info!(%public_url, listen = %bound, "ready");
     Ok(Running {
@@ -331,6 +341,6 @@ pub async fn start_on(
         store,
         stop,
         server: handle,
-        tasks: vec![serving, pulling],
+        tasks: vec![serving, pulling, watching],
     })
 }

@@ -122,6 +122,9 @@ impl Client {
         let mut headers = vec![("Accept", "application/json".to_owned())];
         headers.push(("Authorization", self.token.authorization(self.encoding)));
         headers.extend(ids.write().map(|(name, value)| (name, value.to_owned())));
+        if self.closes {
+            headers.push(("Connection", "close".to_owned()));
+        }
         if call.is_functional {
             let routing = self.routing.write();
             headers.extend(routing.map(|(name, value)| (name, value.to_owned())));

@@ -117,7 +117,18 @@ impl Client {
         query: &PageQuery,
         limits: PageLimits,
     ) -> Crawl<'_, ClientInfo> {
-        let crawl = self.crawl("get hub clients", endpoint, query, limits);
+        self.crawl_configuration("get hub clients", endpoint, query, limits)
+    }
+
+    /// Crawls any list of a configuration module: without routing headers.
+    pub fn crawl_configuration<T: FromOcpi>(
+        &self,
+        operation: &'static str,
+        endpoint: &Url,
+        query: &PageQuery,
+        limits: PageLimits,
+    ) -> Crawl<'_, T> {
+        let crawl = self.crawl(operation, endpoint, query, limits);
         Crawl {
             is_functional: false,
             ..crawl

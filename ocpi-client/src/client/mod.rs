@@ -51,6 +51,7 @@ pub struct Client {
     encoding: TokenEncoding,
     routing: Routing,
     limits: Limits,
+    closes: bool,
 }
 
 /// What came of a call: the result, what was tolerated, and the exchange for a viewer.
@@ -81,7 +82,18 @@ impl Client {
             encoding,
             routing,
             limits,
+            closes: false,
         }
+    }
+
+    /// The same, but each connection is closed after its answer.
+    ///
+    /// Some platforms do the work that a request asks for before they take the next one from the
+    /// same connection: it would wait for minutes.
+    #[must_use]
+    pub fn closing(mut self) -> Self {
+        self.closes = true;
+        self
     }
 
     /// The same with routing headers on every call to a functional module.

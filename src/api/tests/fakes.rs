@@ -15,8 +15,8 @@ use crate::api::keys::Keyring;
 use crate::api::metrics::Metrics;
 use crate::api::ports::{
     CheckRow, Configured, Exchange, Health, Invitation, OfferedEvse, PartHealth, PartStatus,
-    PartnerView, Partners, Registration, SiteDirectory, StationCall, StationSetup, StationWelcome,
-    Stations,
+    PartnerChange, PartnerView, Partners, Registration, SiteDirectory, StationCall, StationSetup,
+    StationWelcome, Stations,
 };
 use crate::api::{ApiParts, ApiState, Rates, configure};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
@@ -213,6 +213,7 @@ fn view(name: &PartnerId, status: &str) -> PartnerView {
         last_seen_at: Some(now()),
         registered_at: Some(now()),
         trust_sync_accept: false,
+        site_limits: false,
         token_encoding: "base64",
         invited_until: None,
         last_full_pull_at: None,
@@ -268,7 +269,7 @@ impl Partners for World {
         }])
     }
 
-    fn trust_sync_accept(&self, _partner: &PartnerKey, _trust: bool) -> PortFuture<'_, ()> {
+    fn change(&self, _partner: &PartnerKey, _change: PartnerChange) -> PortFuture<'_, ()> {
         self.answer(())
     }
 

@@ -62,8 +62,15 @@ enum Verb {
         /// Its name
         name: String,
         /// Take its immediate ACCEPTED as applied: only for platforms that never call back
-        #[arg(long, value_name = "true|false", action = clap::ArgAction::Set)]
-        trust_sync_accept: bool,
+        #[arg(
+            long,
+            value_name = "true|false",
+            required_unless_present = "site_limits"
+        )]
+        trust_sync_accept: Option<bool>,
+        /// Let it tell limits through our module `sitelimits`
+        #[arg(long, value_name = "true|false")]
+        site_limits: Option<bool>,
     },
     /// Exchange both tokens for new ones
     Rotate {
@@ -118,8 +125,12 @@ impl PartnerArgs {
             Verb::Set {
                 name,
                 trust_sync_accept,
+                site_limits,
             } => {
-                let body = json!({ "trust_sync_accept": trust_sync_accept });
+                let body = json!({
+                    "trust_sync_accept": trust_sync_accept,
+                    "site_limits": site_limits,
+                });
                 let ask = path(name, "");
                 remote.run(Ask::with(Method::PATCH, &ask, body), render::partner)
             }

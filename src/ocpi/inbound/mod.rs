@@ -4,10 +4,12 @@ mod auth;
 mod credentials;
 mod guesses;
 mod http;
+mod hub_clients;
 mod locations;
 mod profiles;
 mod reply;
 mod sessions;
+pub(super) mod site_limits;
 mod tariffs;
 mod versions;
 
@@ -128,7 +130,7 @@ impl Edge {
         };
         match path {
             ["versions"] if method == Method::Get => self.versions(),
-            [version] if method == Method::Get => self.details(version),
+            [version] if method == Method::Get => self.details(version, &caller.peer.record()),
             [_] => Reply::method_not_allowed(),
             [version, module, tail @ ..] => {
                 let version = Version::from_text(version);
@@ -156,9 +158,12 @@ impl Edge {
         }
         let reply = match module {
             ModuleId::Credentials => return Box::pin(self.credentials(request)).await,
+            // A configuration module: no routing headers.
+            ModuleId::HubClientInfo => return self.hub_clients(request).await,
             ModuleId::Sessions => Box::pin(self.sessions(request)).await,
             ModuleId::Locations => self.locations(request).await,
             ModuleId::Tariffs => self.tariffs(request).await,
+            ModuleId::Other(name) if name == site_limits::MODULE => self.site_limits(request).await,
             ModuleId::ChargingProfiles => Box::pin(self.profiles(request)).await,
             other => return Reply::not_found(format!("module {other} is not served")),
         };

@@ -69,7 +69,8 @@ impl Probe<'_> {
         let response_url = format!("{base}/result/trial/{id}");
         let to = running.owner.clone().or_else(|| self.record.main_party());
         let client = match self.edge.client_for(self.record, to) {
-            Ok(client) => client,
+            // It may work on the question for longer than we wait.
+            Ok(client) => client.closing(),
             Err(error) => {
                 let row = failed("chargingprofiles", self.peer, &error);
                 return [row, CheckRow::warning("response_url", "not tried")];

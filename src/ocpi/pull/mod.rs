@@ -1,6 +1,6 @@
 //! Reading a partner back: its sessions and locations, page by page.
 
-mod locations;
+mod listed;
 mod seed;
 mod sessions;
 
@@ -8,7 +8,7 @@ use ocpi_client::client::{Client, Crawl};
 use ocpi_client::error::Error;
 use ocpi_client::paging::PageEnd;
 use ocpi_client::read::{Deviation, Deviations, FromOcpi, id, read_one};
-use ocpi_client::types::{InterfaceRole, ModuleId};
+use ocpi_client::types::{ClientInfo, InterfaceRole, Location, ModuleId, Tariff};
 use serde_json::Value;
 
 use super::edge::{Edge, EdgeError};
@@ -40,6 +40,8 @@ pub enum Reach {
 pub struct Pulled {
     /// Locations listed.
     pub locations: usize,
+    /// Tariffs listed.
+    pub tariffs: usize,
     /// Sessions listed.
     pub sessions: usize,
     /// Sessions that are pending or active.
@@ -107,10 +109,8 @@ impl Edge {
         let mut pulled = Pulled::default();
         // Sessions first: they are what limits are about. Without locations we still know them.
         pull.sessions(reach, &mut pulled).await?;
-        if reach == Reach::Full
-            && let Err(error) = pull.locations(&mut pulled).await
-        {
-            tracing::warn!(partner.id = %partner, %error, "locations could not be read back");
+        if reach == Reach::Full {
+            pull.rest(&mut pulled).await;
         }
         if pulled.missing > 0 {
             self.want_pull(partner);
@@ -148,6 +148,35 @@ struct Pull<'a> {
 }
 
 impl Pull<'_> {
+    /// Everything beside sessions. What cannot be read back is as it was.
+    async fn rest(&self, pulled: &mut Pulled) {
+        let failed = |error: &EdgeError, what: &str| {
+            let partner = &self.record.name;
+            tracing::warn!(partner.id = %partner, %error, "{what} could not be read back");
+        };
+        match self.listed::<Location>(pulled).await {
+            Ok(count) => pulled.locations = count,
+            Err(error) => failed(&error, "locations"),
+        }
+        if self.offers(&ModuleId::Tariffs) {
+            match self.listed::<Tariff>(pulled).await {
+                Ok(count) => pulled.tariffs = count,
+                Err(error) => failed(&error, "tariffs"),
+            }
+        }
+        if self.record.is_hub()
+            && self.offers(&ModuleId::HubClientInfo)
+            && let Err(error) = self.listed::<ClientInfo>(pulled).await
+        {
+            failed(&error, "hub clients");
+        }
+    }
+
+    fn offers(&self, module: &ModuleId) -> bool {
+        let endpoint = self.record.endpoint(module, &InterfaceRole::Sender);
+        endpoint.is_some()
+    }
+
     /// Where a module of the partner is read.
     fn endpoint(&self, module: &ModuleId) -> Result<url::Url, EdgeError> {
         let endpoint = self

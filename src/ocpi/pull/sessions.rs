@@ -120,7 +120,8 @@ impl Pull<'_> {
                 // What was over when last seen was told then; what runs is told again when
                 // everything is read back.
                 let is_told = is_over && !stored.is_live();
-                let must_tell = reach == Reach::Full || !is_same;
+                let is_back = stored.session.as_ref().is_some_and(|notes| notes.is_gone);
+                let must_tell = reach == Reach::Full || !is_same || is_back;
                 stored.updated_at <= updated_at && !is_told && must_tell
             });
             if is_news {

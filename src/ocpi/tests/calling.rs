@@ -31,7 +31,7 @@ pub(super) async fn registered() -> (World, Cpo) {
 }
 
 impl World {
-    fn set_profile(&self) -> Command {
+    pub(super) fn set_profile(&self) -> Command {
         self.command(Action::SetProfile {
             profile: Profile {
                 unit: RateUnit::Amps,
@@ -63,7 +63,7 @@ impl World {
         }
     }
 
-    async fn sends(&self, command: &Command) -> Answer {
+    pub(super) async fn sends(&self, command: &Command) -> Answer {
         self.edge.send(&site(), &source("e1"), command).await
     }
 

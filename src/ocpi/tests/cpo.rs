@@ -1,5 +1,6 @@
 //! A partner's platform on a real loopback socket, with switches for what it does wrong.
 
+use std::collections::BTreeMap;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 
@@ -29,12 +30,21 @@ pub(super) struct Platform {
     pub(super) calls_back: bool,
     /// Answers credentials requests with this status instead.
     pub(super) credentials_status: Option<u16>,
+    /// Takes our credentials and answers with HTTP 502, as something in between would.
+    pub(super) loses_credentials_answer: bool,
     pub(super) sessions: Vec<Value>,
     pub(super) locations: Vec<Value>,
     /// Objects per page.
     pub(super) page: usize,
     /// Answers a request about a profile with this: HTTP status and body.
     pub(super) profile_answer: (u16, Value),
+    /// Answers it with this OCPI status code and no data.
+    pub(super) profile_code: Option<u16>,
+    /// Sends these headers with the answer.
+    pub(super) extra_headers: Vec<(&'static str, String)>,
+    /// The headers of the last request about a profile, names in lower case.
+    pub(super) profile_headers: BTreeMap<String, String>,
+    pub(super) tariffs: Vec<Value>,
     /// Posts this to the `response_url` before it answers the request.
     pub(super) early_result: Option<Value>,
     /// What was asked: method, path with query, body.
@@ -69,10 +79,15 @@ impl Cpo {
             lacks: None,
             calls_back: true,
             credentials_status: None,
+            loses_credentials_answer: false,
             sessions: Vec::new(),
             locations: Vec::new(),
             page: 2,
             profile_answer: (200, json!({"result": "ACCEPTED", "timeout": 60})),
+            profile_code: None,
+            extra_headers: Vec::new(),
+            profile_headers: BTreeMap::new(),
+            tariffs: Vec::new(),
             early_result: None,
             asked: Vec::new(),
             is_broken: false,
@@ -166,8 +181,15 @@ async fn serve(
             HttpResponse::InternalServerError().body("<html>oops</html>")
         }
         ("GET", ["sessions"]) => page(base, &request, &platform.sessions, platform.page),
+        ("GET", ["tariffs"]) => page(base, &request, &platform.tariffs, platform.page),
         ("GET", ["locations"]) => page(base, &request, &platform.locations, platform.page),
-        (_, ["profiles", _]) => profiles(&platform, &request, &body).await,
+        (_, ["profiles", _]) => {
+            let headers = request.headers().iter().map(|(name, value)| {
+                (name.as_str().to_owned(), value.to_str().unwrap().to_owned())
+            });
+            state.lock().unwrap().profile_headers = headers.collect();
+            profiles(&platform, &request, &body).await
+        }
         _ => HttpResponse::NotFound().json(json!({"status_code": 2000})),
     }
 }
@@ -182,6 +204,7 @@ fn details(base: &str, version: &str, lacks: Option<&str>) -> HttpResponse {
         ("sessions", "SENDER", format!("{base}/sessions")),
         ("locations", "SENDER", format!("{base}/locations/")),
         ("chargingprofiles", "RECEIVER", format!("{base}/profiles")),
+        ("tariffs", "SENDER", format!("{base}/tariffs")),
     ]
     .into_iter()
     .filter(|(module, ..)| Some(*module) != lacks)
@@ -220,6 +243,9 @@ async fn credentials(
             let mut platform = state.lock().unwrap();
             platform.expects = shown(&fresh);
             platform.shows = Some(shows);
+            if platform.loses_credentials_answer {
+                return HttpResponse::BadGateway().body("<html>gone</html>");
+            }
             envelope(&credentials(&fresh))
         }
         "DELETE" => {
@@ -268,7 +294,13 @@ async fn profiles(platform: &Platform, request: &HttpRequest, body: &Value) -> H
             .into_result()
             .unwrap();
     }
+    if let Some(code) = platform.profile_code {
+        return HttpResponse::Ok().json(json!({"status_code": code, "status_message": "no"}));
+    }
     let (status, answer) = platform.profile_answer.clone();
-    HttpResponse::build(StatusCode::from_u16(status).unwrap())
-        .json(json!({"data": answer, "status_code": if status == 200 { 1000 } else { 2000 }}))
+    let mut response = HttpResponse::build(StatusCode::from_u16(status).unwrap());
+    for (name, value) in &platform.extra_headers {
+        response.insert_header((*name, value.as_str()));
+    }
+    response.json(json!({"data": answer, "status_code": if status == 200 { 1000 } else { 2000 }}))
 }

@@ -157,6 +157,24 @@ impl World {
         self.edge.enter(record).await.unwrap();
     }
 
+    /// A request with the token that the platform shows now.
+    pub(super) async fn asks_as_partner(
+        &self,
+        cpo: &super::cpo::Cpo,
+        method: &str,
+        path: &str,
+        body: &Value,
+    ) -> Answered {
+        let token = shown(&cpo.with(|platform| platform.shows.clone().unwrap()));
+        let headers = [("Authorization", token.as_str())];
+        self.asks_as(method, path, &body.to_string(), &headers)
+            .await
+    }
+
+    pub(super) fn public_url(&self) -> &str {
+        &self.settings.public_url
+    }
+
     pub(super) fn now(&self) -> Time {
         *self.clock.0.lock().unwrap()
     }
@@ -179,6 +197,17 @@ impl World {
         body: &str,
         headers: &[(&str, &str)],
     ) -> Answered {
+        let body = body.as_bytes().to_vec();
+        self.asks_with(method, path, body, headers).await
+    }
+
+    pub(super) async fn asks_with(
+        &self,
+        method: &str,
+        path: &str,
+        body: Vec<u8>,
+        headers: &[(&str, &str)],
+    ) -> Answered {
         let app = init_service(
             App::new()
                 .app_data(Data::new(self.edge.clone()))
@@ -187,7 +216,7 @@ impl World {
         .await;
         let mut request = TestRequest::with_uri(path)
             .method(method.parse().unwrap())
-            .set_payload(body.to_owned());
+            .set_payload(body);
         for (name, value) in headers {
             request = request.append_header((*name, *value));
         }
