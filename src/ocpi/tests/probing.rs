@@ -43,14 +43,22 @@ async fn accepted_without_a_result_fails_and_says_what_must_be_reachable() {
         let edge = world.edge.clone();
         actix_web::rt::spawn(async move { edge.test(&partner_id()).await.unwrap() })
     };
-    while cpo.asked("GET", "/profiles/").is_empty() {
+    // A peer over a socket: polled, with a deadline of 10 s.
+    for _ in 0..2_000 {
+        if !cpo.asked("GET", "/profiles/").is_empty() {
+            break;
+        }
         actix_web::rt::time::sleep(std::time::Duration::from_millis(5)).await;
     }
-    // Time goes by until the wait of 15 s is over.
-    while !test.is_finished() {
+    // Time goes by until the wait of 15 s is over; it is moved, and polled for 10 s at most.
+    for _ in 0..2_000 {
+        if test.is_finished() {
+            break;
+        }
         world.goes_on(TimeDelta::seconds(1));
         actix_web::rt::time::sleep(std::time::Duration::from_millis(5)).await;
     }
+    assert!(test.is_finished(), "the test of the way back does not end");
     let rows = test.await.unwrap();
     let silent = row(&rows, "response_url");
     assert_eq!(silent.status, CheckStatus::Failed);
