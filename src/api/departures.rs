@@ -6,7 +6,6 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
-use super::ApiState;
 use super::audit::remark;
 use super::auth::{Access, Scope};
 use super::body::{BodyType, body_type, parse_json, read_bytes, read_json};
@@ -14,6 +13,7 @@ use super::departure_body::{MAX_DEPARTURES, csv_to_json, key_of, read_all, read_
 use super::problem::{Faults, Problem};
 use super::query::Query;
 use super::sites::{Answer, no_query};
+use super::{ApiState, effect};
 use crate::domain::event::EventKind;
 use crate::domain::id::DepartureKey;
 use crate::domain::quantity::Energy;
@@ -65,7 +65,7 @@ pub(super) async fn put(
     payload: Payload,
 ) -> Answer {
     let access = Access::of(&api, &request, Scope::Operate)?;
-    no_query(&request)?;
+    let dry = super::signals::dry_run(&request)?;
     let (key, state) = access.snapshot(&api, &path.0)?;
     let body = read_json(&request, payload).await?;
     let read = read_one(&state.site, &path.1, &body, api.clock.now())?;
@@ -80,6 +80,12 @@ pub(super) async fn put(
     let event = EventKind::DepartureSet {
         departure: read.departure,
     };
+    if dry {
+        let effect = effect::of(&api, state, event).await;
+        answer["dry_run"] = json!(true);
+        answer["effect"] = json!(effect.map(|effect| effect.view(true)));
+        return Ok(HttpResponse::Ok().json(answer));
+    }
     api.sites.submit(&key, vec![event], Vec::new()).await?;
     let mut response = if is_new {
         HttpResponse::Created()

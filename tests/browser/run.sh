@@ -1,10 +1,13 @@
 #!/bin/sh
-# The dashboard in a real browser against the running demo.
+# The dashboard in a real browser: the running demo, page by page, then a depot's first minutes with an
+# empty service and a charger that connects.
 #
 #   apt-get install -y chromium nodejs npm
 #   tests/browser/run.sh [FOLDER_FOR_SCREENSHOTS]
 #
-# EVENLOAD names the binary (default: a debug build made here), CHROMIUM the browser.
+# EVENLOAD names the binary (default: a debug build made here), CHROMIUM the browser. ONLY=demo,
+# ONLY=depot or ONLY=many does one part. ASSETS names a folder whose files are shown instead of the
+# binary's: to try changes of the pages without a build.
 # playwright-core and axe-core are installed under target/browser, never into the repository.
 set -eu
 root=$(cd "$(dirname "$0")/../.." && pwd)
@@ -19,18 +22,46 @@ mkdir -p "$tools" "$shots"
 if [ ! -d "$tools/node_modules/playwright-core" ] || [ ! -d "$tools/node_modules/axe-core" ]; then
   (cd "$tools" && npm init -y >/dev/null && npm install --silent --ignore-scripts playwright-core@1.65.1 axe-core@4.14.1)
 fi
-log=$(mktemp)
-"$EVENLOAD" demo --speed 240 >"$log" 2>&1 &
-demo=$!
-trap 'kill "$demo" 2>/dev/null || true; rm -f "$log"' EXIT INT TERM
-tries=0
-until grep -q '#code=' "$log"; do
-  tries=$((tries + 1))
-  if [ "$tries" -gt 100 ] || ! kill -0 "$demo" 2>/dev/null; then
-    cat "$log" >&2
-    exit 1
-  fi
-  sleep 0.2
-done
-LINK=$(grep -o 'http://[^ ]*#code=[^ ]*' "$log" | head -n 1) \
-  TOOLS="$tools" CHROMIUM="$chromium" SHOTS="$shots" node "$root/tests/browser/run.mjs"
+work=$(mktemp -d)
+running=
+stop() {
+  [ -z "$running" ] || kill "$running" 2>/dev/null || true
+  [ -z "$running" ] || wait "$running" 2>/dev/null || true
+  running=
+}
+trap 'stop; rm -rf "$work"' EXIT INT TERM
+
+# play PART COMMAND..: starts the service, waits for its one-time link, drives it.
+play() {
+  part=$1
+  shift
+  case ",${ONLY:-$part}," in *",$part,"*) ;; *) return 0 ;; esac
+  log="$work/$part.log"
+  "$@" >"$log" 2>&1 &
+  running=$!
+  tries=0
+  until grep -q '#code=' "$log"; do
+    tries=$((tries + 1))
+    if [ "$tries" -gt 300 ] || ! kill -0 "$running" 2>/dev/null; then
+      cat "$log" >&2
+      exit 1
+    fi
+    sleep 0.2
+  done
+  echo "== $part"
+  status=0
+  LINK=$(grep -o 'http://[^ ]*#code=[^ ]*' "$log" | head -n 1) TOKEN=$token \
+    TOOLS="$tools" CHROMIUM="$chromium" SHOTS="$shots" node "$root/tests/browser/$part.mjs" || status=$?
+  stop
+  [ "$status" = 0 ] || failed="${failed:-} $part"
+}
+
+failed=
+token=$(od -An -N 24 -tx1 /dev/urandom | tr -d ' \n')
+export EVENLOAD__API__ADMIN_TOKEN="$token"
+play demo "$EVENLOAD" demo --speed 240
+play depot "$EVENLOAD" serve --listen 127.0.0.1:0 --data "$work/depot"
+if [ -n "$failed" ]; then
+  echo "failed:$failed" >&2
+  exit 1
+fi

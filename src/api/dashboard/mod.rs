@@ -81,6 +81,8 @@ fn send(request: &HttpRequest, file: &'static File) -> HttpResponse {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::files;
 
     /// What a visitor loads in all, compressed.
@@ -112,19 +114,62 @@ mod tests {
         }
     }
 
-    #[test]
-    fn every_text_of_the_pages_is_there_in_german() {
-        let german = files::find("app/de.js").expect("the words").bytes;
-        let german = String::from_utf8_lossy(german);
+    /// The code of the pages, without the German words, and these: English, German.
+    fn words() -> (String, Vec<(String, String)>) {
         let pages = files::all().iter().filter(|f| f.path.starts_with("app/"));
-        for file in pages.filter(|f| f.path != "app/de.js") {
-            let code = String::from_utf8_lossy(file.bytes);
-            let named = code.split("${t(\"").chain(code.split(" t(\"")).skip(1);
-            for text in named.filter_map(|rest| rest.split('"').next()) {
-                let is_text = !text.contains('\n');
-                let entry = format!("  \"{text}\": ");
-                assert!(!is_text || german.contains(&entry), "{}: {text}", file.path);
-            }
+        let (german, code): (Vec<_>, Vec<_>) = pages.partition(|f| f.path == "app/de.js");
+        let code = code
+            .iter()
+            .map(|file| String::from_utf8_lossy(file.bytes))
+            .collect();
+        let german = String::from_utf8_lossy(german[0].bytes).into_owned();
+        let entries = german.lines().filter_map(|line| {
+            let entry = format!("{{{}}}", line.trim().trim_end_matches(','));
+            let read: serde_json::Map<String, serde_json::Value> =
+                serde_json::from_str(&entry).ok()?;
+            let (english, german) = read.into_iter().next()?;
+            Some((english, german.as_str()?.to_owned()))
+        });
+        (code, entries.collect())
+    }
+
+    /// The texts of `t("..")` in the code.
+    fn named(code: &str) -> BTreeSet<&str> {
+        code.match_indices("t(\"")
+            .filter(|(at, _)| {
+                let before = code[..*at].chars().next_back();
+                before.is_none_or(|c| !c.is_alphanumeric() && !"._".contains(c))
+            })
+            .filter_map(|(at, _)| code[at + 3..].split('"').next())
+            .filter(|text| !text.contains('\n'))
+            .collect()
+    }
+
+    #[test]
+    fn english_and_german_have_the_same_texts() {
+        let (code, german) = words();
+        let known: BTreeSet<&str> = german.iter().map(|(english, _)| english.as_str()).collect();
+        assert!(known.len() > 300, "{}", known.len());
+        let missing: Vec<_> = named(&code).difference(&known).copied().collect();
+        assert!(missing.is_empty(), "without German: {missing:?}");
+        let unused = known
+            .iter()
+            .filter(|text| !code.contains(&format!("\"{text}\"")));
+        let unused: Vec<_> = unused.collect();
+        assert!(unused.is_empty(), "German that nobody shows: {unused:?}");
+    }
+
+    #[test]
+    fn a_text_has_the_same_blanks_in_both_languages() {
+        for (english, german) in words().1 {
+            let blanks = |text: &str| -> BTreeSet<String> {
+                let parts = text.split('{').skip(1);
+                parts
+                    .filter_map(|rest| Some(rest.split_once('}')?.0.to_owned()))
+                    .collect()
+            };
+            assert_eq!(blanks(&english), blanks(&german), "{english}");
+            assert!(!german.trim().is_empty(), "{english}");
         }
     }
 

@@ -224,6 +224,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
         "operate",
         "Files one departure",
     )
+    .asking(DRY_RUN)
     .taking("Departure")
     .giving(&["200", "201"]),
     delete(

@@ -53,6 +53,21 @@ async fn who_may_only_send_signals_learns_how_many_but_not_who() {
 }
 
 #[actix_web::test]
+async fn an_earlier_departure_tells_what_it_would_change_and_is_not_filed() {
+    let client = live_depot().await;
+    car_arrives(&client, 18.0);
+    let before = client.state();
+    let path = "/api/v1/sites/depot/departures/e1?dry_run=true";
+    let body = json!({"departure": "2026-11-22T16:30:00Z", "energy_kwh": 18.0});
+    let answer = client.put(path, &body).await.expect(200).json();
+    assert_eq!(answer["dry_run"], true);
+    // Half an hour at 11 kW is 5.5 of 18 kWh.
+    let short = answer["effect"]["delayed"][0]["unmet_after_kwh"].as_f64();
+    assert!(short.is_some_and(|kwh| kwh > 11.0), "{answer}");
+    assert_eq!(client.state(), before);
+}
+
+#[actix_web::test]
 async fn a_bad_dry_run_is_refused_like_a_bad_signal() {
     let client = live_depot().await;
     let mut body = limit(6.0);

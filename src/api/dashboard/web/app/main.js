@@ -2,7 +2,7 @@
 import { effect, html, render } from "./lib.js";
 import { remove } from "./api.js";
 import { Said } from "./parts.js";
-import { OverrideEffect } from "./override.js";
+import { OverrideDialog } from "./override.js";
 import { SignIn, useLink } from "./sign_in.js";
 import {
   canOperate, connection, isAdmin, language, live, loadMe, me, now, route, site, siteInfo, sites, theme,
@@ -18,15 +18,19 @@ import { Reports } from "./pages/reports.js";
 import { Events } from "./pages/events.js";
 import { Rollout } from "./pages/rollout.js";
 import { Access } from "./pages/access.js";
+import { Chargers } from "./pages/chargers.js";
+import { Site } from "./pages/site.js";
 
 const PAGES = [
   { name: "today", title: "Today", page: Today },
   { name: "plan", title: "Plan", page: Plan },
   { name: "vehicles", title: "Vehicles", page: Vehicles },
+  { name: "chargers", title: "Chargers", page: Chargers, siteless: true },
   { name: "signals", title: "Signals", page: Signals },
   { name: "partners", title: "Partners", page: Partners, siteless: true },
   { name: "rollout", title: "Rollout", page: Rollout },
   { name: "reports", title: "Reports", page: Reports },
+  { name: "site", title: "Site", page: Site, siteless: true },
   { name: "events", title: "Events", page: Events },
   { name: "access", title: "Access", page: Access, siteless: true, admin: true },
 ];
@@ -82,26 +86,12 @@ async function signOut() {
   me.value = { signed_in: false };
 }
 
-function NoSite() {
-  return html`<h1 tabindex="-1">${t("No site yet")}</h1>
-    <section class="card">
-      <p>${t("A site is described by one call; afterwards this page shows it.")}</p>
-      <pre tabindex="0">curl -X PUT ${location.origin}/api/v1/sites/DEPOT \\
-  -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
-  -d '{"name":"Depot","time_zone":"Europe/Berlin","currency":"EUR",
-       "circuits":[{"id":"site","parent":null,"import_limit_kw":150}],
-       "evses":[{"id":"E1","circuit":"site","max_kw":11,"phases":["L1","L2","L3"],
-                 "source":{"ocpi":{"partner":"NAME","location_id":"LOC1","evse_uid":"1"}}}]}'</pre>
-      <p><a href="#/partners">${t("Partners")}</a> · <a href="#/access">${t("Access")}</a> · <a href="/api/docs">API</a></p>
-    </section>`;
-}
-
 function App() {
   if (me.value === null) return html`<p class="loading">evenload</p>`;
   if (!me.value.signed_in) return html`<${SignIn} />`;
   const offered = PAGES.filter((p) => !p.admin || isAdmin.value);
   const current = offered.find((p) => p.name === route.value) ?? offered[0];
-  const shown = site.value || current.siteless ? html`<${current.page} key=${`${current.name} ${site.value}`} />` : html`<${NoSite} />`;
+  const shown = site.value || current.siteless ? html`<${current.page} key=${`${current.name} ${site.value}`} />` : html`<${Site} />`;
   return html`<a class="skip" href="#main" onClick=${skip}>${t("Skip to the content")}</a>
     <${Head} />
     <nav class="pages" aria-label=${t("Pages")}>
@@ -117,7 +107,7 @@ function App() {
       <a href="/assets/vendor/NOTICE">${t("Licences")}</a>
     </footer>
     <${Said} />
-    <${OverrideEffect} />`;
+    <${OverrideDialog} />`;
 }
 
 function skip(event) {

@@ -1,5 +1,5 @@
 // Pieces that several pages use.
-import { html, signal, useEffect, useRef } from "./lib.js";
+import { html, signal, useEffect, useRef, useState } from "./lib.js";
 import { t } from "./text.js";
 
 // Said to screen readers and shown for a while.
@@ -39,9 +39,9 @@ export function Card({ title, aside, children, ...rest }) {
   </section>`;
 }
 
-export function Tile({ label, value, note, kind }) {
+export function Tile({ label, value, note, kind, href }) {
   return html`<div class=${`tile ${kind ?? ""}`}>
-    <dt>${label}</dt>
+    <dt>${href ? html`<a href=${href}>${label}</a>` : label}</dt>
     <dd>
       <span class="figure">${value}</span>
       ${note && html`<span class="note">${note}</span>`}
@@ -63,8 +63,14 @@ export function Waiting({ of: { data, error } }) {
 
 export const Empty = ({ children }) => html`<p class="quiet">${children}</p>`;
 
-// Columns: { head, cell(row), number, wide, header }.
-export function Table({ caption, columns, rows, keyOf, rowClass }) {
+// Columns: { head, cell(row), number, wide, header }. Of more than `most` rows the rest is one
+// click away: what matters stands first, and a table of 500 is dear to draw twice a second.
+const MOST_ROWS = 60;
+
+export function Table({ caption, columns, rows: all, keyOf, rowClass, most = MOST_ROWS }) {
+  const [whole, setWhole] = useState(false);
+  const rows = whole ? all : all.slice(0, most);
+  const rest = all.length > rows.length && html`<p><button type="button" onClick=${() => setWhole(true)}>${t("Show all {count}", { count: all.length })}</button></p>`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${caption}>
     <table>
       <caption class="unseen">${caption}</caption>
@@ -87,7 +93,8 @@ export function Table({ caption, columns, rows, keyOf, rowClass }) {
         )}
       </tbody>
     </table>
-  </div>`;
+  </div>
+  ${rest}`;
 }
 const classOf = (c) => `${c.number ? "number" : ""} ${c.wide ? "wide" : ""}`.trim();
 
@@ -121,14 +128,20 @@ export function Field({ label, hint, children }) {
   }</label>`;
 }
 
+// Something to copy: a password, an address.
+export function Copy({ text, label }) {
+  const copy = () => navigator.clipboard?.writeText(text).then(() => say(t("Copied.")));
+  return html`<code class="break">${text}</code> ${navigator.clipboard && html`<button type="button" class="small" onClick=${copy} aria-label=${label}>${t("Copy")}</button>`}`;
+}
+
 // A dialog of the browser's own: focus stays inside, Escape closes it.
-export function Dialog({ title, onClose, children }) {
+export function Dialog({ title, onClose, children, wide }) {
   const box = useRef(null);
   useEffect(() => {
     const dialog = box.current;
     if (!dialog.open) dialog.showModal();
   }, []);
-  return html`<dialog ref=${box} onClose=${onClose} aria-labelledby="dialog-title">
+  return html`<dialog ref=${box} class=${wide ? "broad" : ""} onClose=${onClose} aria-labelledby="dialog-title">
     <div class="card-head">
       <h2 id="dialog-title">${title}</h2>
       <button type="button" class="plain" onClick=${() => box.current.close()}>${t("Close")}</button>

@@ -116,12 +116,18 @@ effect(() => {
   });
 });
 
-// Reads a path of the API and reads it again when something is new. `slow`: at most every 15 s, or at once when `when` changes.
-export function useData(path, { slow = false, fixed = false, when = null } = {}) {
+// Reads a path of the API and reads it again when something is new. `slow`: at most every 15 s, or at
+// once when `when` changes. `every`: each so many milliseconds, for what no event tells of.
+export function useData(path, { slow = false, fixed = false, when = null, every = null } = {}) {
   const [state, setState] = useState({ data: null, error: null });
   const last = useRef({ path: null, at: 0 });
   const version = fixed ? 0 : refresh.value;
   const [turn, setTurn] = useState(0);
+  useEffect(() => {
+    if (!every || !path) return undefined;
+    const timer = setInterval(() => setTurn((n) => n + 1), every);
+    return () => clearInterval(timer);
+  }, [path, every]);
   useEffect(() => {
     if (!path) return undefined;
     const fresh = last.current.path !== path || last.current.turn !== turn || last.current.when !== when;

@@ -2,13 +2,28 @@
 import { language } from "./store.js";
 import german from "./de.js";
 
+// What was shown in German and has no German: the browser test wants it empty.
+export const missing = new Set();
+
 export function t(text, values) {
-  let shown = (language.value === "de" && german[text]) || text;
+  const own = language.value === "de" ? german[text] : text;
+  if (own === undefined && text) missing.add(text);
+  let shown = own ?? text;
   if (values) {
     for (const [name, value] of Object.entries(values)) shown = shown.replaceAll(`{${name}}`, value);
   }
   return shown;
 }
+
+// Words of the service that are translated as they are, found here by whoever looks for them.
+export const WORDS = [
+  "optimal", "clipped", "time limit", "proportional share", // how a plan came about
+  "unregistered", "invited", "registering", "registered", "current", "stale", // partners
+  "confirmed", "confirmed or sent", "hardware", "uncontrollable", "free", // what an EVSE counts as
+  "default", "transaction", "connected", "offline", "waiting", // stations
+  "live", "scheduled", "expired", // signals
+  "result", "active profile", "measured drop", "trusted sync accept", // why a limit counts as applied
+];
 
 // What the service calls things, in the reader's words.
 const REASONS = {

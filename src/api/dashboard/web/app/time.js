@@ -38,6 +38,9 @@ const withUnit = (unit) => (value, digits = 1) =>
 export const kw = withUnit("kW");
 export const kwh = withUnit("kWh");
 
+// An amount of money; what rounds to nothing has no sign.
+export const money = (amount) => (Number.isFinite(amount) ? number(Math.abs(amount) < 0.005 ? 0 : amount, 2) : "–");
+
 // A span in words: "2 h 05", "12 min", "-8 min".
 export function span(ms) {
   if (!Number.isFinite(ms)) return "–";

@@ -112,7 +112,7 @@ function AddToken({ reload }) {
     </fieldset>
     <${Field} label=${t("Site")}><select name="site"><option value="">${t("all")}</option>
       ${sites.value.map((s) => html`<option value=${s.site}>${s.name || s.site}</option>`)}</select><//>
-    <${Field} label=${t("Days")}><input name="days" type="number" min="1" max="731" value="90" required /><//>
+    <${Field} label=${t("Days")}><input name="days" type="number" min="1" max="731" defaultValue="90" required /><//>
     <${Problem} error=${error} />
     <button type="submit" class="main">${t("Make")}</button>
   </form>`;

@@ -100,7 +100,7 @@ function Import({ name }) {
   };
   return html`<details><summary>${t("Take over EVSEs from its locations")}</summary>
     <form class="filters" onSubmit=${(e) => send(e, false)}>
-      <${Field} label=${t("Site")}><input name="site" required pattern="[^\\s/]+" value=${site.value} /><//>
+      <${Field} label=${t("Site")}><input name="site" required pattern="[^\\s\\/]+" defaultValue=${site.value} /><//>
       <${Field} label=${t("Limit of the grid connection, kW")}><input name="limit" type="number" min="0" step="0.1" /><//>
       <p class="actions"><button type="button" onClick=${(e) => send(e, true)}>${t("Show what would be done")}</button>
       <button type="submit" class="main">${t("Take over")}</button></p>
@@ -166,7 +166,7 @@ function Register({ onClose }) {
     ${checks
       ? html`<p>${t("Registered.")}</p><${Checks} rows=${checks} />`
       : html`<form onSubmit=${submit}>
-          <${Field} label=${t("Our name of it")}><input name="name" required pattern="[^\\s/]+" /><//>
+          <${Field} label=${t("Our name of it")}><input name="name" required pattern="[^\\s\\/]+" /><//>
           <${Field} label=${t("Versions URL")}><input name="versions_url" type="url" required /><//>
           <${Field} label=${t("Token A")} hint=${t("The single-use token that the network gave you.")}><input name="token_a" type="password" autocomplete="off" required /><//>
           <${Problem} error=${error} />
@@ -194,7 +194,7 @@ function Invite({ onClose }) {
           <dt>${t("Token A")}</dt><dd class="break"><code>${given.token_a}</code></dd></dl>
           <button type="button" onClick=${copy}>${t("Copy the token")}</button>`
       : html`<form onSubmit=${submit}>
-          <${Field} label=${t("Our name of it")}><input name="name" required pattern="[^\\s/]+" /><//>
+          <${Field} label=${t("Our name of it")}><input name="name" required pattern="[^\\s\\/]+" /><//>
           <${Problem} error=${error} />
           <button type="submit" class="main">${t("Invite")}</button>
         </form>`}

@@ -1,10 +1,11 @@
 // Limits, prices and forecasts from outside: how old, from whom, and which of them decides when.
 import { html, useState } from "../lib.js";
 import { call, part, put, remove } from "../api.js";
+import { Effect } from "../override.js";
 import { Card, Dialog, Empty, Field, Page, Pill, Problem, Table, Waiting, say } from "../parts.js";
 import { canOperate, now, refresh, site, useData } from "../store.js";
 import { age, clock, dateClock, dayClock, kw, kwh, number, span } from "../time.js";
-import { signalKind, t } from "../text.js";
+import { noteTitle, signalKind, t } from "../text.js";
 import { limitOrigin } from "./today.js";
 
 const STATES = { live: "good", scheduled: "idle", expired: "warn" };
@@ -23,6 +24,7 @@ export function Signals() {
         : html`<${List} rows=${signals.data.signals} onShow=${setShown} reload=${signals.reload} />`}
     <//>
     ${frame.data && html`<${Winners} frame=${frame.data} />`}
+    <${History} />
     ${shown && html`<${Detail} name=${shown} onClose=${() => setShown(null)} />`}
     ${limiting && html`<${Limit} onClose=${() => { setLimiting(false); signals.reload(); }} />`}
   <//>`;
@@ -73,13 +75,44 @@ function Winners({ frame }) {
     { head: t("Price"), number: true, cell: (r) => `${number(r.value * 100, 2)} ct/kWh` },
     { head: t("Decided by"), cell: (r) => priceOrigin(r.origin) },
   ];
-  return html`<div class="pair">
-    <${Card} title=${t("Who decides the limit")}><${Table} caption=${t("Who decides the limit")} columns=${limitColumns} rows=${limits} /><//>
+  const circuits = frame.circuits.map((c) => ({ name: c.circuit, runs: c.limit_kw.map((r) => ({ ...r, text: r.value === null ? t("none") : kw(r.value, 0), by: limitOrigin(r.origin), kind: r.origin.type })) }));
+  const prices = [{ name: t("Price"), runs: frame.price_per_kwh.map((r) => ({ ...r, text: `${number(r.value * 100, 1)} ct`, by: priceOrigin(r.origin), kind: r.origin.type })) }];
+  return html`<${Card} title=${t("Who decides the limit")}>
+      ${circuits.map((c) => html`<${Runs} key=${c.name} name=${c.name} runs=${c.runs} />`)}
+      <details><summary>${t("As a table")}</summary><${Table} caption=${t("Who decides the limit")} columns=${limitColumns} rows=${limits} /></details>
+    <//>
     <${Card} title=${t("Who decides the price")}>
       ${frame.price_per_kwh.length === 0 ? html`<${Empty}>${t("No price is known: the plan charges as soon as limits allow.")}<//>`
-        : html`<${Table} caption=${t("Who decides the price")} columns=${priceColumns} rows=${frame.price_per_kwh} />`}
-    <//>
-  </div>`;
+        : html`${prices.map((c) => html`<${Runs} key=${c.name} name=${c.name} runs=${c.runs} />`)}
+          <details><summary>${t("As a table")}</summary><${Table} caption=${t("Who decides the price")} columns=${priceColumns} rows=${frame.price_per_kwh} /></details>`}
+    <//>`;
+}
+
+// What holds when, one piece per value, in the colour of who decides.
+function Runs({ name, runs }) {
+  if (runs.length === 0) return null;
+  const from = Date.parse(runs[0].start);
+  const whole = Date.parse(runs[runs.length - 1].end) - from;
+  const place = (at) => ((Date.parse(at) - from) / whole) * 100;
+  return html`<div class="row runs"><span class="who">${name}</span>
+    <ol class="pieces">${runs.map((r) => html`<li class=${`piece by-${r.kind}`} key=${r.start} style=${{ left: `${place(r.start)}%`, width: `calc(${place(r.end) - place(r.start)}% - 1px)` }}
+      title=${`${dayClock(r.start)} – ${dayClock(r.end)}: ${r.text}, ${r.by}`}><b>${r.text}</b> <small>${clock(r.start)}, ${r.by}</small></li>`)}</ol></div>`;
+}
+
+// Every revision and withdrawal that is remembered, the newest first.
+const CAME = ["signal_set", "signal_withdrawn"];
+function History() {
+  const journal = useData(`/sites/${part(site.value)}/journal`, { slow: true });
+  const rows = (journal.data?.notes ?? []).filter((n) => CAME.includes(n.kind));
+  return html`<${Card} title=${t("What came before")}>
+    ${!journal.data ? html`<${Waiting} of=${journal} />` : rows.length === 0 ? html`<${Empty}>${t("None.")}<//>`
+      : html`<${Table} caption=${t("What came before")} rows=${rows} most=${20} keyOf=${(n) => n.number} columns=${[
+          { head: t("Time"), cell: (n) => dateClock(n.at) },
+          { head: t("What"), cell: (n) => noteTitle(n.kind) },
+          { head: t("Signal"), header: true, cell: (n) => n.detail.key },
+          { head: t("Kind"), cell: (n) => (n.detail.signal_kind ? signalKind(n.detail.signal_kind) : "–") },
+        ]} />`}
+  <//>`;
 }
 
 function Detail({ name, onClose }) {
@@ -143,12 +176,6 @@ function Limit({ onClose }) {
       <p class="actions"><button type="submit">${t("What would it do?")}</button>
         <button type="button" class="main" disabled=${!effect} onClick=${act}>${t("Do it")}</button></p>
     </form>
-    ${effect && html`<dl class="facts" aria-live="polite">
-      <dt>${t("Power moved")}</dt><dd>${kw(effect.shifted_kw)}</dd>
-      <dt>${t("Energy moved")}</dt><dd>${kwh(effect.moved_kwh)}</dd>
-      <dt>${t("Cost")}</dt><dd>${number(effect.cost_change, 2)} ${effect.currency}</dd>
-      <dt>${t("Vehicles at risk")}</dt><dd>${effect.vehicles_at_risk}</dd>
-      <dt>${t("Delayed")}</dt><dd>${effect.vehicles_delayed}</dd>
-    </dl>`}
+    <div aria-live="polite">${effect && html`<${Effect} effect=${effect} />`}</div>
   <//>`;
 }

@@ -1,11 +1,11 @@
 // Will every vehicle leave on time, how much room is there, what needs somebody.
-import { html, useMemo, useState } from "../lib.js";
+import { html, useMemo } from "../lib.js";
 import { part, post } from "../api.js";
 import { Chart } from "../chart.js";
 import { OverrideButtons } from "../override.js";
 import { Card, Empty, Page, Pill, Table, Tile, Waiting, say } from "../parts.js";
 import { canOperate, currency, live, now, refresh, site, useData } from "../store.js";
-import { clock, dayClock, kw, kwh, number, span } from "../time.js";
+import { clock, dayClock, kw, kwh, money, number, span } from "../time.js";
 import { alertTexts, alertTitle, source, t } from "../text.js";
 import { at } from "../strip.js";
 
@@ -40,6 +40,7 @@ export function Today() {
   const history = useData(`${path}/history`, { slow: true, when: Math.floor(now.value / 300e3) });
   const plan = useData(`${path}/plan?compact=true`);
   const frame = useData(`${path}/frame`, { slow: true });
+  const report = useData(`/reports/savings?site=${part(site.value)}`, { slow: true });
   const rows = useMemo(
     () =>
       (sessions.data?.sessions ?? [])
@@ -48,7 +49,7 @@ export function Today() {
     [sessions.data, t("on time")],
   );
   return html`<${Page} title=${t("Today")}>
-    <${Tiles} rows=${rows} frame=${frame.data} plan=${plan.data} />
+    <${Tiles} rows=${rows} frame=${frame.data} report=${report.data} />
     <${Alerts} of=${alerts} />
     <${Card} title=${t("Load against the limit")} aside=${html`<${LimitBy} frame=${frame.data} />`}>
       <${Load} history=${history.data} plan=${plan.data} />
@@ -65,7 +66,7 @@ export function Today() {
   <//>`;
 }
 
-function Tiles({ rows, frame, plan }) {
+function Tiles({ rows, frame, report }) {
   const state = live.value;
   if (!state) return null;
   const known = rows.filter((r) => r.state.kind !== "idle");
@@ -88,8 +89,8 @@ function Tiles({ rows, frame, plan }) {
       note=${next ? t("in {span}", { span: span(new Date(next) - now.value) }) : t("none stated")} />
     <${Tile} label=${t("Price now")} value=${price === undefined ? "–" : number(price * 100, 1)}
       note=${price === undefined ? t("no price known") : `ct ${currency.value}/kWh`} />
-    <${Tile} label=${t("Plan")} value=${plan?.plan_id ?? "–"}
-      note=${plan?.cost === undefined ? "" : `${number(plan.cost, 2)} ${plan.currency} ${t("ahead")}`} />
+    <${Tile} label=${t("Saved so far")} href="#/reports" value=${report?.saving == null ? "–" : `${money(report.saving)} ${report.currency}`}
+      note=${report ? t("peak {peak}; unmanaged {other}", { peak: kw(report.actual.peak_15min_kw, 0), other: kw(report.baseline.figures.peak_15min_kw, 0) }) : ""} />
   </dl>`;
 }
 
@@ -179,34 +180,38 @@ function AlertText({ alert }) {
 // Instants in a text of the service, in the site's time.
 const localTimes = (text) => text.replace(/\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d)?Z/g, (at) => dayClock(at));
 
-// The action that belongs to an alert, where there is one here.
+// The action that belongs to an alert: done here where that is possible, else where it is done.
+const PLACES = {
+  profile_refused: ["#/partners", "Exchanges"],
+  profile_unanswered: ["#/partners", "Exchanges"],
+  evse_unsupported: ["#/chargers", "Chargers"],
+  evse_disobedient: ["#/chargers", "Chargers"],
+  excursion_open: ["#/chargers", "Chargers"],
+  limit_unknown: ["#/site", "Set the limit"],
+  meter_stale: ["#/signals", "Signals"],
+};
+
 function Remedy({ alert }) {
-  if (!canOperate.value) return null;
-  if (alert.kind === "partner_stale") {
-    const test = async () => {
-      try {
-        const answer = await post(`/partners/${part(alert.subject)}/test`, {});
-        say(answer.ok ? t("{name} answers.", { name: alert.subject }) : t("{name} has faults: see Partners.", { name: alert.subject }), answer.ok ? "good" : "bad");
-        refresh.value += 1;
-      } catch (error) {
-        say(error.message, "bad");
-      }
-    };
-    return html`<button type="button" class="small" onClick=${test}>${t("Test")}</button>`;
-  }
+  if (alert.kind === "partner_stale" && canOperate.value) return html`<${TestPartner} name=${alert.subject} />`;
   if (alert.kind === "vehicle_short") return html`<${OverrideButtons} evse=${alert.subject} />`;
-  if (alert.kind === "profile_refused" || alert.kind === "profile_unanswered") {
-    return html`<a class="button small" href="#/partners">${t("Exchanges")}</a>`;
-  }
-  return null;
+  const place = PLACES[alert.kind];
+  return place ? html`<a class="button small" href=${place[0]}>${t(place[1])}</a>` : null;
 }
 
-// The closest to missing are what matters: the rest is one click away.
-const MOST_ROWS = 60;
+function TestPartner({ name }) {
+  const test = async () => {
+    try {
+      const answer = await post(`/partners/${part(name)}/test`, {});
+      say(answer.ok ? t("{name} answers.", { name }) : t("{name} has faults: see Partners.", { name }), answer.ok ? "good" : "bad");
+      refresh.value += 1;
+    } catch (error) {
+      say(error.message, "bad");
+    }
+  };
+  return html`<button type="button" class="small" onClick=${test}>${t("Test")}</button>`;
+}
 
-function Risk({ rows: all }) {
-  const [whole, setWhole] = useState(false);
-  const rows = whole ? all : all.slice(0, MOST_ROWS);
+function Risk({ rows }) {
   const columns = [
     { head: t("EVSE"), header: true, cell: (r) => r.evse },
     { head: t("State"), cell: (r) => html`<${Pill} kind=${r.state.kind}>${r.state.text}<//>` },
@@ -218,6 +223,5 @@ function Risk({ rows: all }) {
     { head: t("Now"), number: true, cell: (r) => kw(r.power_kw) },
     { label: t("Override"), cell: (r) => html`<${OverrideButtons} evse=${r.evse} active=${r.override} />` },
   ];
-  return html`<${Table} caption=${t("Vehicles by risk")} columns=${columns} rows=${rows} keyOf=${(r) => r.evse} rowClass=${(r) => `is-${r.state.kind}`} />
-    ${all.length > rows.length && html`<p><button type="button" onClick=${() => setWhole(true)}>${t("Show all {count}", { count: all.length })}</button></p>`}`;
+  return html`<${Table} caption=${t("Vehicles by risk")} columns=${columns} rows=${rows} keyOf=${(r) => r.evse} rowClass=${(r) => `is-${r.state.kind}`} />`;
 }

@@ -1,8 +1,8 @@
 // Vehicles that are there, departures that are filed, and a place to paste a spreadsheet into.
-import { html, useMemo, useState } from "../lib.js";
+import { html, useEffect, useMemo, useState } from "../lib.js";
 import { call, part, put, remove } from "../api.js";
-import { OverrideButtons } from "../override.js";
-import { Card, Empty, Field, Page, Pill, Problem, Table, Waiting, download, say } from "../parts.js";
+import { Effect, OverrideButtons } from "../override.js";
+import { Card, Dialog, Empty, Field, Page, Pill, Problem, Table, Waiting, download, say } from "../parts.js";
 import { canOperate, now, refresh, site, useData } from "../store.js";
 import { dateClock, dayClock, instantOf, kw, kwh, localDay, localInput } from "../time.js";
 import { source, t } from "../text.js";
@@ -44,9 +44,7 @@ function Connected({ rows }) {
     { head: t("Here since"), cell: (r) => dayClock(r.started_at), wide: true },
     {
       head: t("Leaves"),
-      cell: (r) => editing === r.evse
-        ? html`<${MoveDeparture} row=${r} onDone=${() => setEditing(null)} />`
-        : html`${dayClock(r.departure)} <small>${source(r.departure_source)}</small>`,
+      cell: (r) => html`${dayClock(r.departure)} <small>${source(r.departure_source)}</small>`,
     },
     { head: t("Has"), number: true, cell: (r) => kwh(r.energy_kwh), wide: true },
     { head: t("Needs"), number: true, cell: (r) => kwh(r.remaining_kwh) },
@@ -54,40 +52,64 @@ function Connected({ rows }) {
     {
       label: t("Actions"),
       cell: (r) => html`<span class="buttons">
-        ${canOperate.value && html`<button type="button" class="small" onClick=${() => setEditing(r.evse)} aria-label=${`${t("Move departure")}: ${r.evse}`}>${t("Move")}</button>`}
+        ${canOperate.value && html`<button type="button" class="small" onClick=${() => setEditing(r)} aria-label=${`${t("Move departure")}: ${r.evse}`}>${t("Move")}</button>`}
         <${OverrideButtons} evse=${r.evse} active=${r.override} />
       </span>`,
     },
   ];
-  return html`<${Table} caption=${t("Connected now")} columns=${columns} rows=${rows} keyOf=${(r) => r.evse} />`;
+  return html`<${Table} caption=${t("Connected now")} columns=${columns} rows=${rows} keyOf=${(r) => r.evse} />
+    ${editing && html`<${MoveDeparture} row=${editing} onClose=${() => setEditing(null)} />`}`;
 }
 
-function MoveDeparture({ row, onDone }) {
+// Another departure or another need: what it would change is shown before it counts.
+function MoveDeparture({ row, onClose }) {
+  const [time, setTime] = useState(localInput(row.departure));
+  const [energy, setEnergy] = useState(String(Math.round((row.energy_kwh + row.remaining_kwh) * 10) / 10));
+  const [told, setTold] = useState(null);
   const [error, setError] = useState(null);
+  const path = `/sites/${part(site.value)}/departures/${part(row.evse)}`;
+  const body = () => {
+    const [date, clock] = time.split("T");
+    return { departure: instantOf(...date.split("-").map(Number), ...clock.split(":").map(Number)).toISOString(), energy_kwh: Number(energy) };
+  };
+  useEffect(() => {
+    if (!time || energy === "") return undefined;
+    let gone = false;
+    setTold(null);
+    // Whoever types is not asked about every digit.
+    const soon = setTimeout(() => {
+      put(`${path}?dry_run=true`, body())
+        .then((answer) => { if (!gone) { setTold(answer); setError(null); } })
+        .catch((problem) => !gone && setError(problem));
+    }, 350);
+    return () => {
+      gone = true;
+      clearTimeout(soon);
+    };
+  }, [time, energy]);
   const save = async (event) => {
     event.preventDefault();
-    const [date, time] = new FormData(event.target).get("at").split("T");
-    const [year, month, day] = date.split("-").map(Number);
-    const [hour, minute] = time.split(":").map(Number);
-    const departure = instantOf(year, month, day, hour, minute).toISOString();
     try {
-      await put(`/sites/${part(site.value)}/departures/${part(row.evse)}`, {
-        departure,
-        energy_kwh: Math.round((row.energy_kwh + row.remaining_kwh) * 100) / 100,
-      });
-      say(t("{evse} now leaves at {time}.", { evse: row.evse, time: dayClock(departure) }));
+      const answer = await put(path, body());
+      say(t("{evse} now leaves at {time}.", { evse: row.evse, time: dayClock(answer.departure) }));
       refresh.value += 1;
-      onDone();
+      onClose();
     } catch (problem) {
       setError(problem);
     }
   };
-  return html`<form class="inline" onSubmit=${save}>
-    <input type="datetime-local" name="at" required aria-label=${t("New departure of {evse}", { evse: row.evse })} value=${localInput(row.departure)} />
-    <button type="submit" class="small main">${t("Save")}</button>
-    <button type="button" class="small" onClick=${onDone}>${t("Cancel")}</button>
-    <${Problem} error=${error} />
-  </form>`;
+  return html`<${Dialog} title=${t("New departure of {evse}", { evse: row.evse })} onClose=${onClose}>
+    <form onSubmit=${save}>
+      <div class="filters">
+        <${Field} label=${t("Leaves")}><input type="datetime-local" required value=${time} onInput=${(e) => setTime(e.target.value)} /><//>
+        <${Field} label=${t("Energy in all, kWh")} hint=${t("It has {energy} already.", { energy: kwh(row.energy_kwh) })}><input type="number" min="0" max="10000" step="0.1" required value=${energy} onInput=${(e) => setEnergy(e.target.value)} /><//>
+      </div>
+      <div aria-live="polite">${told ? html`${told.warnings.map((w) => html`<p class="quiet" lang="en">${w}</p>`)}<${Effect} effect=${told.effect} />` : !error && html`<${Waiting} of=${{}} />`}</div>
+      <${Problem} error=${error} />
+      <p class="actions"><button type="button" onClick=${onClose}>${t("Cancel")}</button>
+        <button type="submit" class="main" disabled=${!told}>${t("Save")}</button></p>
+    </form>
+  <//>`;
 }
 
 function Filed({ rows, reload }) {

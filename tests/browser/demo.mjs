@@ -1,72 +1,10 @@
-// Drives the dashboard as people do. One step after the other, since the demo's day goes on: each
-// step says what it shows and throws if that is not so.
+// Drives the dashboard of the running demo as people do. One step after the other, since the demo's
+// day goes on: each step says what it shows and throws if that is not so.
 import assert from "node:assert/strict";
-import { createRequire } from "node:module";
-import { readFileSync } from "node:fs";
+import { accessible, api, end, goto, link, open, origin, shots, step } from "./lib.mjs";
 
-const require = createRequire(`${process.env.TOOLS}/`);
-const { chromium } = require("playwright-core");
-const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-
-const link = process.env.LINK;
-const origin = new URL(link).origin;
-const PAGES = ["today", "plan", "vehicles", "signals", "partners", "rollout", "reports", "events", "access"];
+const PAGES = ["today", "plan", "vehicles", "chargers", "signals", "partners", "rollout", "reports", "site", "events", "access"];
 const PASSWORD = "correct horse battery staple";
-
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM,
-  args: ["--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--no-first-run"],
-});
-const faults = [];
-let count = 0;
-
-async function step(what, work) {
-  const begun = Date.now();
-  try {
-    await work();
-    count += 1;
-    console.log(`ok   ${what} (${Date.now() - begun} ms)`);
-  } catch (error) {
-    faults.push(what);
-    console.log(`FAIL ${what}\n     ${String(error.message).split("\n").slice(0, 8).join("\n     ")}`);
-  }
-}
-
-// A context whose every console error, page error, and request off origin is a fault.
-async function open(options = {}) {
-  const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, locale: "en-GB", ...options });
-  await overlay(context);
-  const page = await context.newPage();
-  page.seen = { errors: [], foreign: [], bytes: 0 };
-  page.on("console", (m) => {
-    // A refused sign-in is logged by the browser itself; it is what that step wants.
-    const wanted = /status of (401|403)/.test(m.text()) && page.mayBeRefused;
-    if (m.type() === "error" && !wanted) page.seen.errors.push(m.text());
-  });
-  page.on("pageerror", (error) => page.seen.errors.push(error.message));
-  page.on("request", (request) => {
-    const url = request.url();
-    if (!url.startsWith(origin) && !/^(blob|data):/.test(url)) page.seen.foreign.push(url);
-  });
-  return { context, page };
-}
-
-// ASSETS names a folder whose files are used instead of the binary's: to try changes without a build.
-async function overlay(context) {
-  if (!process.env.ASSETS) return;
-  await context.route("**/assets/**", (route) => {
-    const path = new URL(route.request().url()).pathname.replace("/assets/", "");
-    const type = { js: "text/javascript", css: "text/css", svg: "image/svg+xml" }[path.split(".").pop()];
-    route.fulfill({ body: readFileSync(`${process.env.ASSETS}/${path}`), contentType: type ?? "text/plain" });
-  });
-}
-
-const goto = async (page, name) => {
-  await page.goto(`${origin}/#/${name}`);
-  await page.waitForSelector(`nav.pages a[href="#/${name}"][aria-current=page]`);
-};
-const api = (page, path) => page.evaluate(async (p) => (await fetch(`/api/v1${p}`)).json(), path);
 
 const { context, page } = await open();
 
@@ -118,20 +56,10 @@ for (const name of PAGES) {
   await step(`the page ${name} shows data and axe finds nothing serious, light and dark`, async () => {
     await goto(page, name);
     await page.waitForFunction(() => !/Loading …/.test(document.querySelector("main").innerText), null, { timeout: 15000 });
-    const marks = { plan: ".grid .strip", reports: ".tile .figure", access: "form", today: ".chart canvas" };
+    const marks = { plan: ".grid .strip", reports: ".chart canvas", access: "form", site: "form", today: ".chart canvas" };
     await page.waitForSelector(marks[name] ?? "main table tbody tr, main dl.facts", { timeout: 10000 });
     assert.ok(!/undefined|NaN|\[object/.test(await page.innerText("main")), "a value that is none");
-    await page.evaluate(axe);
-    for (const scheme of ["light", "dark"]) {
-      await page.emulateMedia({ colorScheme: scheme });
-      // Colours change within a moment; the chart is drawn anew.
-      await page.waitForTimeout(400);
-      await page.screenshot({ path: `${process.env.SHOTS}/${name}-${scheme}.png` });
-      const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
-      const grave = result.violations.filter((v) => ["serious", "critical"].includes(v.impact));
-      assert.deepEqual(grave.map((v) => `${v.id}: ${v.nodes[0].html.slice(0, 120)}`), []);
-    }
-    await page.emulateMedia({ colorScheme: "light" });
+    assert.deepEqual(await accessible(page, name), []);
   });
 }
 
@@ -149,24 +77,46 @@ await step("a click on a cell of the plan says why, and so do the arrow keys", a
   assert.match(await strip.getAttribute("aria-valuetext"), /kW/);
 });
 
-await step("an override holds after one click, says its cost, and can be undone", async () => {
+await step("an override says its cost and whom it delays before it holds, and is lifted by one click", async () => {
   await goto(page, "today");
   const row = page.locator("main .scroll tbody tr").first();
   const evse = (await row.locator("th").innerText()).trim();
+  const find = async () => (await api(page, "/sites/depot/sessions")).sessions.find((s) => s.evse === evse);
   await row.getByRole("button", { name: /Pause/ }).click();
-  await page.waitForSelector("dialog[open]");
+  await page.waitForSelector("dialog[open] .tile");
   const text = await page.innerText("dialog[open]");
   assert.match(text, /Cost/i);
   assert.match(text, /Delayed|delays nobody/i);
-  await page.screenshot({ path: `${process.env.SHOTS}/override.png` });
-  const find = async () => (await api(page, "/sites/depot/sessions")).sessions.find((s) => s.evse === evse);
+  await page.screenshot({ path: `${shots}/override.png` });
+  assert.equal((await find())?.override, null, "nothing holds before it is confirmed");
+  await page.locator("dialog[open] .actions").getByRole("button", { name: "Pause" }).click();
+  await page.waitForFunction(() => !document.querySelector("dialog[open]"));
   assert.equal((await find())?.override, "pause");
-  await page.getByRole("button", { name: "Undo" }).click();
+  const again = page.locator("main .scroll tbody tr", { has: page.locator(`th:text-is("${evse}")`) });
+  await again.locator("button[aria-pressed=true]").click();
   await page.waitForFunction(async (name) => {
     const answer = await (await fetch("/api/v1/sites/depot/sessions")).json();
     return answer.sessions.find((s) => s.evse === name)?.override === null;
   }, evse, { timeout: 10000 });
+});
+
+await step("a departure is moved, and what it changes is shown first", async () => {
+  await goto(page, "vehicles");
+  const row = page.locator("main .scroll tbody tr").first();
+  const evse = (await row.locator("th").innerText()).trim();
+  await row.getByRole("button", { name: /Move departure/ }).click();
+  await page.waitForSelector("dialog[open] .tile");
+  await page.fill("dialog[open] input[type=number]", "33.3");
+  await page.waitForSelector("dialog[open] .actions button.main:not([disabled])");
+  await page.screenshot({ path: `${shots}/move.png` });
+  await page.locator("dialog[open] .actions button.main").click();
   await page.waitForFunction(() => !document.querySelector("dialog[open]"));
+  const filed = (await api(page, "/sites/depot/departures")).departures.find((d) => d.key === evse);
+  assert.equal(filed.energy_kwh, 33.3);
+  await page.evaluate(async (name) => {
+    const token = (await (await fetch("/api/v1/login")).json()).csrf_token;
+    await fetch(`/api/v1/sites/depot/departures/${name}`, { method: "DELETE", headers: { "X-CSRF-Token": token } });
+  }, evse);
 });
 
 await step("departures are pasted from a spreadsheet, checked, taken, and shown", async () => {
@@ -181,7 +131,7 @@ await step("departures are pasted from a spreadsheet, checked, taken, and shown"
   assert.deepEqual(filed.map((d) => d.key).sort(), [...evses].sort());
   assert.deepEqual(filed.map((d) => d.energy_kwh).sort(), [12.5, 30]);
   await page.waitForFunction((name) => document.body.innerText.includes("departures table"), evses[0], { timeout: 10000 });
-  await page.screenshot({ path: `${process.env.SHOTS}/paste.png` });
+  await page.screenshot({ path: `${shots}/paste.png` });
 });
 
 await step("a limit is weighed, set, and seen as the winner", async () => {
@@ -189,7 +139,7 @@ await step("a limit is weighed, set, and seen as the winner", async () => {
   await page.getByRole("button", { name: "Limit the site for a while" }).click();
   await page.fill("dialog input >> nth=0", "90");
   await page.getByRole("button", { name: "What would it do?" }).click();
-  await page.waitForSelector("dialog dl.facts");
+  await page.waitForSelector("dialog dl.tiles");
   await page.getByRole("button", { name: "Do it" }).click();
   await page.waitForFunction(() => /dashboard-limit/.test(document.querySelector("main").innerText) && /90.0 kW/.test(document.querySelector("main").innerText), null, { timeout: 10000 });
 });
@@ -284,7 +234,13 @@ await step("German and dark by choice stay after a reload", async () => {
   await page.waitForSelector("h1:has-text('Heute')");
   assert.equal(await page.evaluate(() => document.documentElement.dataset.theme), "dark");
   assert.equal(await page.evaluate(() => document.documentElement.lang), "de");
-  await page.screenshot({ path: `${process.env.SHOTS}/today-german-dark.png` });
+  await page.screenshot({ path: `${shots}/today-german-dark.png` });
+  for (const name of PAGES) {
+    await goto(page, name);
+    await page.waitForTimeout(500);
+  }
+  const missing = await page.evaluate(async () => [...(await import("/assets/app/text.js")).missing]);
+  assert.deepEqual(missing, [], "shown in English though German is chosen");
   await page.getByRole("button", { name: "English" }).click();
 });
 
@@ -296,7 +252,7 @@ await step("on a phone nothing is wider than the screen", async () => {
     await phone.page.waitForTimeout(700);
     const wide = await phone.page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(wide <= 1, `${name} is ${wide} px too wide`);
-    await phone.page.screenshot({ path: `${process.env.SHOTS}/${name}-phone.png` });
+    await phone.page.screenshot({ path: `${shots}/${name}-phone.png` });
   }
   assert.deepEqual(phone.page.seen.errors, []);
   await phone.context.close();
@@ -337,7 +293,7 @@ await step("500 chargers: today and plan stay quick while all of it changes twic
     const longest = Math.round(Math.max(0, ...slow));
     console.log(`     ${name}: ${slow.length} tasks over 50 ms in 6 s, the longest ${longest} ms`);
     assert.ok(longest < 500, `${name}: a task of ${longest} ms`);
-    await many.page.screenshot({ path: `${process.env.SHOTS}/${name}-500.png` });
+    await many.page.screenshot({ path: `${shots}/${name}-500.png` });
   }
   await many.context.close();
 });
@@ -355,6 +311,4 @@ await step("no console error, and no request left for another origin", async () 
   assert.deepEqual(page.seen.foreign, []);
 });
 
-await browser.close();
-console.log(`${count} steps passed, ${faults.length} failed${faults.length ? `: ${faults.join("; ")}` : ""}`);
-process.exit(faults.length ? 1 : 0);
+await end();
