@@ -8,6 +8,7 @@
 mod alerts;
 pub mod audit;
 pub mod auth;
+mod baseline;
 mod body;
 mod bound;
 pub mod chronicle;
@@ -55,6 +56,7 @@ use std::sync::Arc;
 
 use self::audit::AuditLog;
 use self::chronicle::Chronicle;
+pub use self::dashboard::notice;
 use self::keys::Keyring;
 use self::metrics::Metrics;
 use self::ports::{Health, Partners, SiteDirectory, Stations};

@@ -1,21 +1,20 @@
-//! `/reports/savings`: what charging cost against a named baseline, from what was measured since
+//! `/reports/savings` and `/reports/sessions`: what charging cost against a named baseline, from what was measured since
 //! this process started, two days at most.
 //!
-//! The baseline `unmanaged` gives every session the energy it really took, from its arrival on, at
-//! the most its car was seen to take. Both sides have the same energy and the same prices; a session
-//! that runs counts with what it has so far.
+//! Each baseline gives every session the energy it really took, at the prices of that time; a session
+//! that runs counts with what it has so far. See [`super::baseline`].
 
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::ApiState;
 use super::auth::{Access, Scope};
 use super::chronicle::{Outcome, Sample};
-use super::problem::Faults;
+use super::problem::{Faults, Problem};
 use super::query::Query;
 use super::sites::Answer;
+use super::{ApiState, baseline};
 use crate::domain::quantity::{Energy, Money, Power, Price};
 use crate::domain::time::Time;
 use crate::state::SiteState;
@@ -24,8 +23,10 @@ use crate::state::SiteState;
 const METHOD: &str = "Actual: mean power of the EVSEs per minute, as measured, times the import \
     price of that minute. Unmanaged: every session takes the energy it really took, from its \
     arrival on and as fast as its car was seen to take it, at the prices of those minutes, limits \
-    ignored. The saving is the difference of the mean prices times the energy measured. Not \
-    counted: taxes, grid fees, demand charges, load that is not charging.";
+    ignored. Hindsight: the same energy at the cheapest minutes of each stay under the limit, with \
+    everything known beforehand and no minimum power: a bound that no method reaches for certain. \
+    A saving is the difference of the mean prices times the energy measured. Not counted: taxes, \
+    grid fees, demand charges, load that is not charging.";
 /// A car that left with this share of what it wanted was served, in percent.
 const SERVED_PERCENT: i64 = 99;
 const MINUTE: TimeDelta = TimeDelta::minutes(1);
@@ -35,26 +36,11 @@ const PEAK_MINUTES: usize = 15;
 pub(super) async fn savings(api: Data<ApiState>, request: HttpRequest) -> Answer {
     let access = Access::of(&api, &request, Scope::Read)?;
     let now = api.clock.now();
-    let faults = Faults::default();
-    let query = Query::of(&request, &faults);
-    let site = query.text("site").map(str::to_owned);
-    if site.is_none() {
-        query.fault("site", "is missing");
-    }
-    let from = query.instant("from").unwrap_or(now - TimeDelta::days(2));
-    let to = query.instant("to").unwrap_or(now);
-    if query
-        .text("baseline")
-        .is_some_and(|name| name != "unmanaged")
-    {
-        query.fault("baseline", "is not known; known is unmanaged");
-    }
-    query.close();
-    faults.check()?;
-    let (key, state) = access.snapshot(&api, &site.unwrap_or_default())?;
+    let span = Span::of(&request, now, true)?;
+    let (key, state) = access.snapshot(&api, &span.site)?;
     let (samples, outcomes): (Vec<Sample>, Vec<Outcome>) = api.chronicle.read(&key, |site| {
-        let within = |sample: &&Sample| sample.at().is_some_and(|at| from <= at && at < to);
-        let came = |outcome: &&Outcome| from <= outcome.started_at && outcome.started_at < to;
+        let within = |sample: &&Sample| sample.at().is_some_and(|at| span.holds(at));
+        let came = |outcome: &&Outcome| span.holds(outcome.started_at);
         (
             site.power.samples().filter(within).copied().collect(),
             site.sessions.iter().filter(came).cloned().collect(),
@@ -68,7 +54,7 @@ pub(super) async fn savings(api: Data<ApiState>, request: HttpRequest) -> Answer
         .closed
         .iter()
         .chain(&state.excursions.open)
-        .filter(|e| from <= e.opened_at && e.opened_at < to)
+        .filter(|e| span.holds(e.opened_at))
         .map(|e| {
             json!({
                 "circuit": e.circuit, "cause": e.cause, "evse": e.evse,
@@ -79,6 +65,71 @@ pub(super) async fn savings(api: Data<ApiState>, request: HttpRequest) -> Answer
         .collect();
     body["self_caused"] = json!(state.excursions.self_caused);
     Ok(HttpResponse::Ok().json(body))
+}
+
+/// The sessions of a span as they were, the oldest first: what `backtest` reads, and what the
+/// baselines above are reckoned from.
+pub(super) async fn sessions(api: Data<ApiState>, request: HttpRequest) -> Answer {
+    let access = Access::of(&api, &request, Scope::Read)?;
+    let span = Span::of(&request, api.clock.now(), false)?;
+    let (key, state) = access.snapshot(&api, &span.site)?;
+    let mut outcomes: Vec<Outcome> = api.chronicle.read(&key, |site| {
+        let came = |outcome: &&Outcome| span.holds(outcome.started_at);
+        site.sessions.iter().filter(came).cloned().collect()
+    });
+    outcomes.sort_by_key(|outcome| outcome.started_at);
+    let sessions: Vec<Value> = outcomes
+        .iter()
+        .map(|outcome| {
+            let mut view = session_view(outcome);
+            view["fastest_kw"] = state
+                .site
+                .evse(&outcome.evse)
+                .map(|evse| baseline::rate(evse, outcome).kilowatts())
+                .into();
+            view
+        })
+        .collect();
+    Ok(HttpResponse::Ok().json(json!({"site": key.site, "sessions": sessions})))
+}
+
+/// Which site, from when to when.
+struct Span {
+    site: String,
+    from: Time,
+    to: Time,
+}
+
+impl Span {
+    /// Of the query; without `from` two days. `named`: a baseline may be named.
+    fn of(request: &HttpRequest, now: Time, named: bool) -> Result<Self, Problem> {
+        let faults = Faults::default();
+        let query = Query::of(request, &faults);
+        let site = query.text("site").map(str::to_owned);
+        if site.is_none() {
+            query.fault("site", "is missing");
+        }
+        let from = query.instant("from").unwrap_or(now - TimeDelta::days(2));
+        let to = query.instant("to").unwrap_or(now);
+        if named
+            && query
+                .text("baseline")
+                .is_some_and(|name| name != "unmanaged")
+        {
+            query.fault("baseline", "is not known; known is unmanaged");
+        }
+        query.close();
+        faults.check()?;
+        Ok(Self {
+            site: site.unwrap_or_default(),
+            from,
+            to,
+        })
+    }
+
+    fn holds(&self, at: Time) -> bool {
+        self.from <= at && at < self.to
+    }
 }
 
 /// Power per minute, priced.
@@ -151,8 +202,10 @@ impl Side {
 
 fn report(state: &SiteState, samples: &[Sample], outcomes: &[Outcome]) -> Value {
     let actual = Side::of(samples, samples.iter().map(|s| s.evses_w).collect());
-    let unmanaged = Side::of(samples, unmanaged(state, samples, outcomes));
-    let saving = match (actual.mean_price(), unmanaged.mean_price()) {
+    let unmanaged = Side::of(samples, baseline::unmanaged(state, samples, outcomes));
+    let (watts, unplaced) = baseline::hindsight(state, samples, outcomes);
+    let hindsight = Side::of(samples, watts);
+    let saved = |better: &Side, worse: &Side| match (better.mean_price(), worse.mean_price()) {
         (Some(own), Some(other)) => Some((other - own) * actual.energy.kilowatt_hours()),
         _ => None,
     };
@@ -166,7 +219,12 @@ fn report(state: &SiteState, samples: &[Sample], outcomes: &[Outcome]) -> Value 
         "method": METHOD,
         "actual": actual.view(samples),
         "baseline": { "name": "unmanaged", "figures": unmanaged.view(samples) },
-        "saving": saving,
+        "saving": saved(&actual, &unmanaged),
+        "hindsight": {
+            "figures": hindsight.view(samples),
+            "unplaced_kwh": unplaced.kilowatt_hours(),
+            "saving": saved(&hindsight, &unmanaged),
+        },
         "sessions": {
             "seen": outcomes.len(),
             "left": left.len(),
@@ -197,35 +255,4 @@ fn session_view(outcome: &Outcome) -> Value {
         "energy_kwh": outcome.energy.kilowatt_hours(),
         "wanted_kwh": outcome.wanted.map(Energy::kilowatt_hours),
     })
-}
-
-/// Watts per minute if every session had charged at once and at full power.
-fn unmanaged(state: &SiteState, samples: &[Sample], outcomes: &[Outcome]) -> Vec<i64> {
-    let mut watts = vec![0_i64; samples.len()];
-    for outcome in outcomes {
-        let Some(evse) = state.site.evse(&outcome.evse) else {
-            continue;
-        };
-        let rate = outcome.acceptance.unwrap_or(evse.max).min(evse.max);
-        let per_minute = rate.over(MINUTE).joules();
-        if per_minute <= 0 {
-            continue;
-        }
-        let first = minute_of(outcome.started_at);
-        let start = samples.partition_point(|sample| sample.minute < first);
-        let mut left = outcome.energy.joules();
-        for slot in watts.iter_mut().skip(start) {
-            if left <= 0 {
-                break;
-            }
-            let taken = left.min(per_minute);
-            left -= taken;
-            *slot += taken / 60;
-        }
-    }
-    watts
-}
-
-fn minute_of(at: Time) -> i64 {
-    at.timestamp().div_euclid(60)
 }

@@ -144,7 +144,8 @@ fn people_routes(scope: &mut ServiceConfig) {
         )
         .service(resource("/audit", "GET").route(web::get().to(audit::list)))
         .service(resource("/events", "GET").route(web::get().to(events::stream)))
-        .service(resource("/reports/savings", "GET").route(web::get().to(reports::savings)));
+        .service(resource("/reports/savings", "GET").route(web::get().to(reports::savings)))
+        .service(resource("/reports/sessions", "GET").route(web::get().to(reports::sessions)));
 }
 
 fn station_routes(scope: &mut ServiceConfig) {

@@ -11,11 +11,14 @@ pub mod doctor;
 pub mod exit;
 pub mod health;
 pub mod init;
+pub mod licenses;
+pub mod man;
 pub mod openapi;
 mod output;
 pub mod partner;
 pub mod plan;
 mod remote;
+pub mod report;
 pub mod serve;
 pub mod site;
 pub mod token;
@@ -67,6 +70,12 @@ enum Command {
     Openapi(openapi::OpenApiArgs),
     /// Print a script that lets a shell complete our commands
     Completions(completions::CompletionsArgs),
+    /// What charging cost against a baseline, how high it went, who left served
+    Report(report::ReportArgs),
+    /// Print a page of the manual
+    Man(man::ManArgs),
+    /// What this binary is made of, and under which terms
+    Licenses(licenses::LicensesArgs),
     /// Say what this binary is
     Version(version::VersionArgs),
 }
@@ -88,6 +97,9 @@ pub fn run() -> Exit {
             Command::Token(args) => args.run(),
             Command::Openapi(args) => args.run(),
             Command::Completions(args) => args.run(),
+            Command::Report(args) => args.run(),
+            Command::Man(args) => args.run(),
+            Command::Licenses(args) => args.run(),
             Command::Version(args) => args.run(),
         },
         // Help and version come this way too, for standard output.

@@ -20,5 +20,6 @@ pub mod vault;
 #[cfg(test)]
 mod tests;
 
+pub use crate::api::notice;
 pub use crate::api::openapi::document as openapi;
 pub use run::{Base, Running, StartError, listen, start, start_on};

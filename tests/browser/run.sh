@@ -61,6 +61,7 @@ token=$(od -An -N 24 -tx1 /dev/urandom | tr -d ' \n')
 export EVENLOAD__API__ADMIN_TOKEN="$token"
 play demo "$EVENLOAD" demo --speed 240
 play depot "$EVENLOAD" serve --listen 127.0.0.1:0 --data "$work/depot"
+play many "$EVENLOAD" serve --listen 127.0.0.1:0 --data "$work/many"
 if [ -n "$failed" ]; then
   echo "failed:$failed" >&2
   exit 1

@@ -26,8 +26,10 @@ pub(in crate::api) struct Outcome {
     pub(in crate::api) wanted: Option<Energy>,
     /// When it was to leave, where somebody said so.
     pub(in crate::api) departure: Option<Time>,
-    /// The most it was believed to take.
-    pub(in crate::api) acceptance: Option<Power>,
+    /// The most it was measured to take.
+    pub(in crate::api) fastest: Power,
+    /// It was seen to take less than it was offered: then `fastest` is what its car can do.
+    pub(in crate::api) is_fastest_known: bool,
 }
 
 /// The last sessions of a site.
@@ -93,7 +95,11 @@ impl Outcomes {
             if demand.departure_source < NeedSource::Learned {
                 known.departure = Some(demand.departure);
             }
-            known.acceptance = Some(demand.acceptance);
+            if let Some(evse) = state.evses.get(&demand.evse) {
+                let taken = evse.reading.map_or(Power::ZERO, |reading| reading.power);
+                known.fastest = known.fastest.max(taken);
+                known.is_fastest_known |= evse.acceptance.is_some();
+            }
         }
     }
 }
@@ -107,6 +113,7 @@ fn begin(session: &Session) -> Outcome {
         energy: session.energy,
         wanted: session.needs.energy,
         departure: session.needs.departure,
-        acceptance: None,
+        fastest: Power::ZERO,
+        is_fastest_known: false,
     }
 }

@@ -15,6 +15,11 @@ use super::sites::Answer;
 /// The version of this build.
 pub(super) const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// The licences of the libraries in the pages, each begun by a line of its name and version.
+pub fn notice() -> &'static str {
+    include_str!("web/vendor/NOTICE")
+}
+
 /// What the browser may do with a page of ours: load from us and nowhere else, run no inline
 /// script, show in no frame.
 const POLICY: &str = "default-src 'self'; base-uri 'none'; object-src 'none'; form-action 'self'; \

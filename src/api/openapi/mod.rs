@@ -227,9 +227,9 @@ mod tests {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
         let file = std::fs::read_to_string(path).expect("docs/openapi.json");
         let kept: Value = serde_json::from_str(&file).expect("JSON");
-        assert_eq!(
-            kept,
-            document(),
+        // Both are thousands of lines: they are not printed.
+        assert!(
+            kept == document(),
             "renew it: cargo run -- openapi > docs/openapi.json"
         );
     }

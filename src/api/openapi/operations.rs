@@ -389,4 +389,10 @@ pub(super) static OPERATIONS: &[Operation] = &[
         ("to", "time"),
         ("baseline", "baseline"),
     ]),
+    get(
+        "/api/v1/reports/sessions",
+        "read",
+        "The sessions of a span as they were",
+    )
+    .asking(&[("site!", "text"), ("from", "time"), ("to", "time")]),
 ];

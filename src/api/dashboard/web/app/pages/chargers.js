@@ -129,8 +129,9 @@ function Newcomers({ known, info, onDone }) {
   const waiting = useData("/stations?state=waiting", { every: 2000 });
   const [approving, setApproving] = useState(null);
   const list = waiting.data?.stations ?? [];
-  const scheme = location.protocol === "https:" ? "wss" : "ws";
-  const address = `${scheme}://${location.host}/ocpp/`;
+  const place = new URL("/ocpp/", location.href);
+  place.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  const address = place.href;
   return html`<${Card} title=${t("Waiting for approval")} aside=${html`<span class="count">${list.length}</span>`}>
     ${list.length > 0 && html`<${Table} caption=${t("Waiting for approval")} rows=${list} keyOf=${(w) => w.id} columns=${[
       { head: t("Identity"), header: true, cell: (w) => w.id },

@@ -1,8 +1,8 @@
 // What charging cost against a named baseline, how high it went, who left served.
 import { html, useState } from "../lib.js";
-import { part } from "../api.js";
+import { get, part } from "../api.js";
 import { Chart } from "../chart.js";
-import { Card, Empty, Page, Pill, Table, Tile, Waiting, download } from "../parts.js";
+import { Card, Empty, Page, Pill, Table, Tile, Waiting, download, say } from "../parts.js";
 import { now, site, useData } from "../store.js";
 import { age, dateClock, dayClock, instantOf, kw, kwh, localDay, money, number, span } from "../time.js";
 import { cause, t } from "../text.js";
@@ -26,8 +26,10 @@ export function Reports() {
   const lead = r?.from && t("Measured from {from} to {to}.", { from: dateClock(r.from), to: dateClock(r.to) });
   const actions = html`<label class="inline"><span class="unseen">${t("Period")}</span><select value=${period} onChange=${(e) => setPeriod(e.target.value)}>
       ${Object.entries(PERIODS).map(([name, p]) => html`<option value=${name}>${t(p.text)}</option>`)}</select></label>
-    ${history.data?.start.length > 0 && html`<button type="button" onClick=${() => powersFile(history.data)}>${t("Powers as CSV")}</button>`}
-    ${r && html`<button type="button" onClick=${() => reportFile(r)}>${t("Report as CSV")}</button>`}`;
+    ${history.data?.start.length > 0 && html`<button type="button" onClick=${() => powersFile(history.data)}>${t("Powers as CSV")}</button>
+      <button type="button" onClick=${() => pricesFile(history.data)}>${t("Prices as CSV")}</button>`}
+    ${r && html`<button type="button" onClick=${() => sessionsFile(from)}>${t("Sessions as CSV")}</button>
+      <button type="button" onClick=${() => reportFile(r)}>${t("Report as CSV")}</button>`}`;
   return html`<${Page} title=${t("Reports")} lead=${lead} actions=${actions}>
     ${!r ? html`<${Waiting} of=${report} />` : html`<${Figures} report=${r} history=${history.data} />`}
   <//>`;
@@ -108,6 +110,23 @@ function Excursions({ rows }) {
 function powersFile(history) {
   const header = ["start", "evses_kw", "uncontrolled_kw", "planned_kw", "limit_kw", "price_per_kwh"];
   download("powers.csv", header, history.start.map((_, i) => header.map((name) => history[name][i])));
+}
+
+// As evenload backtest reads them.
+async function sessionsFile(from) {
+  try {
+    const { sessions } = await get(`/reports/sessions?site=${part(site.value)}&from=${part(from)}`);
+    const header = ["arrival", "departure", "energy_kwh", "requested_kwh", "estimated_departure", "evse", "fastest_kw"];
+    download("sessions.csv", header, sessions.map((s) => [s.started_at, s.ended_at, s.energy_kwh, s.wanted_kwh, s.departure, s.evse, s.fastest_kw]));
+  } catch (error) {
+    say(error.message, "bad");
+  }
+}
+
+// The prices of the span by quarter of an hour: the other file of evenload backtest.
+function pricesFile(history) {
+  const rows = history.start.map((at, i) => [at, history.price_per_kwh[i]]);
+  download("prices.csv", ["start", "price_per_kwh"], rows.filter(([at, price]) => price !== null && Date.parse(at) % 900e3 === 0));
 }
 
 function reportFile(report) {

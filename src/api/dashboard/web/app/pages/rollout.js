@@ -3,7 +3,7 @@ import { html, useState } from "../lib.js";
 import { part, put } from "../api.js";
 import { Card, Empty, Page, Pill, Problem, Table, Tile, Waiting, say } from "../parts.js";
 import { canOperate, refresh, site, useData } from "../store.js";
-import { kw, number } from "../time.js";
+import { dateClock, kw, kwh, money, number } from "../time.js";
 import { mode as modeName, t } from "../text.js";
 import { at } from "../strip.js";
 
@@ -69,14 +69,27 @@ export function Rollout() {
   <//>`;
 }
 
+// In shadow: what happened without us, and what could have been. Live: what was saved.
 function Story({ report, mode }) {
   const base = report.baseline.figures;
-  return html`<dl class="tiles">
-    <${Tile} label=${mode === "live" ? t("Saved so far") : t("Saved by what was measured")} value=${report.saving === null ? "–" : `${number(report.saving, 2)} ${report.currency}`}
-      note=${t("against unmanaged")} />
-    <${Tile} label=${t("Peak measured")} value=${kw(report.actual.peak_15min_kw)} note=${t("unmanaged {peak}", { peak: kw(base.peak_15min_kw) })} />
-    <${Tile} label=${t("Minutes over the limit")} value=${number(report.actual.minutes_over_limit, 0)} note=${t("unmanaged {count}", { count: number(base.minutes_over_limit, 0) })} />
-  </dl>`;
+  const own = report.actual;
+  const better = report.hindsight;
+  const sum = (amount) => (amount === null || amount === undefined ? "–" : `${money(amount)} ${report.currency}`);
+  const sends = mode === "live" || mode === "canary";
+  return html`<${Card} title=${sends ? t("What it has saved") : t("What it would have saved")}
+      aside=${report.from && t("Measured from {from} to {to}.", { from: dateClock(report.from), to: dateClock(report.to) })}>
+    <dl class="tiles">
+      ${sends
+        ? html`<${Tile} label=${t("Saved so far")} value=${sum(report.saving)} kind=${report.saving > 0.005 ? "good" : ""} note=${t("against unmanaged")} />`
+        : html`<${Tile} label=${t("Cost as it went")} value=${sum(own.cost)} note=${kwh(own.energy_kwh)} />`}
+      <${Tile} label=${t("Could be saved at most")} value=${sum(better?.saving)} note=${t("in hindsight, under the limit")} />
+      <${Tile} label=${t("Peak, 15 min")} value=${kw(own.peak_15min_kw)} note=${t("unmanaged {peak}", { peak: kw(base.peak_15min_kw) })} />
+      <${Tile} label=${t("Minutes over the limit")} value=${number(own.minutes_over_limit, 0)} kind=${own.minutes_over_limit > 0 ? "bad" : "good"} note=${t("unmanaged {count}", { count: number(base.minutes_over_limit, 0) })} />
+    </dl>
+    <details><summary>${t("How is this computed?")}</summary><p lang="en">${report.method}</p>
+      <p>${t("What evenload itself would have made of the recorded sessions:")} <code>evenload backtest sessions.csv --prices prices.csv --limit-kw N</code>.
+      ${t("Both files are under Reports.")} <a href="#/reports">${t("Reports")}</a></p></details>
+  <//>`;
 }
 
 function Sent({ plan, named, toggle }) {
