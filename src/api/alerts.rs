@@ -124,7 +124,8 @@ fn evses(state: &SiteState, now: Time, alerts: &mut Vec<Alert>) {
                 action: "Look at the last exchanges with the partner.",
             });
         }
-        if evse.profiles.outstanding.iter().any(|open| open.unknown) {
+        let open = &evse.profiles.outstanding;
+        if open.iter().any(|open| open.unknown) || !evse.profiles.late.is_empty() {
             alerts.push(Alert {
                 severity: Severity::Warning,
                 kind: "profile_unanswered",

@@ -44,7 +44,7 @@ struct EvseBoundView {
     may_draw_kw: f64,
     counts_as: CountsAs,
     confirmed_kw: Option<f64>,
-    /// Profiles that were sent and are neither refused nor confirmed.
+    /// Profiles that were sent and are neither refused nor confirmed, late ones included.
     sent_kw: Vec<f64>,
     hardware_max_kw: f64,
 }
@@ -152,13 +152,17 @@ fn evse_view(state: &SiteState, evse: &Evse, at: Time) -> EvseBoundView {
             Action::SetProfile { profile } => under(profile),
             Action::SetDefault { .. } | Action::ClearProfile | Action::ReadProfile => None,
         });
+    let late = profiles.late.iter().filter_map(|late| match &late.profile {
+        Some(profile) => under(profile),
+        None => Some(evse.hardware_max().kilowatts()),
+    });
     let counts_as = if believed.is_free() {
         CountsAs::Free
     } else if believed.control != Control::Controllable {
         CountsAs::Uncontrollable
     } else if profiles.confirmed.is_none() {
         CountsAs::Hardware
-    } else if profiles.outstanding.is_empty() {
+    } else if profiles.outstanding.is_empty() && profiles.late.is_empty() {
         CountsAs::Confirmed
     } else {
         CountsAs::ConfirmedOrSent
@@ -169,7 +173,7 @@ fn evse_view(state: &SiteState, evse: &Evse, at: Time) -> EvseBoundView {
         may_draw_kw: state.evse_bound(&evse.id).at(at).kilowatts(),
         counts_as,
         confirmed_kw: profiles.confirmed.as_ref().and_then(|c| under(&c.profile)),
-        sent_kw: sent.collect(),
+        sent_kw: sent.chain(late).collect(),
         hardware_max_kw: evse.hardware_max().kilowatts(),
     }
 }

@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use crate::domain::command::{Action, Command};
 use crate::domain::id::{EvseId, SiteKey};
 use crate::domain::time::Time;
+use crate::state::SiteState;
 
 /// Most requests under way at one partner.
 pub const MAX_IN_FLIGHT: usize = 4;
@@ -170,6 +171,28 @@ impl Outbox {
     pub fn is_idle(&self) -> bool {
         self.waiting() == 0 && self.in_flight.is_empty()
     }
+}
+
+/// True if the command takes power away now (or only asks).
+pub fn lowers(state: &SiteState, command: &Command) -> bool {
+    let Action::SetProfile { profile } = &command.action else {
+        return true;
+    };
+    let (Some(evse), Some(known)) = (
+        state.site.evse(&command.evse),
+        state.evses.get(&command.evse),
+    ) else {
+        return true;
+    };
+    let now = command.issued_at;
+    let next = profile
+        .limit_at(now)
+        .map(|limit| evse.worst_case_of(profile.unit, limit));
+    let confirmed = known.profiles.confirmed.as_ref().map(|confirmed| {
+        evse.worst_case(&confirmed.profile, evse.hardware_max())
+            .at(now)
+    });
+    next <= Some(confirmed.unwrap_or_else(|| evse.hardware_max()))
 }
 
 /// A pause that doubles with each before it.

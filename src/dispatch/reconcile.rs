@@ -24,7 +24,7 @@ use crate::domain::site::Mode;
 use crate::domain::time::Time;
 use crate::state::SiteState;
 use crate::state::evse_state::{Control, EvseState};
-use crate::state::lifecycle::MAX_OUTSTANDING;
+use crate::state::lifecycle::{MAX_OUTSTANDING, Outstanding, Profiles};
 
 /// How far ahead a difference lies, and how long the installed profile is left alone for it. What
 /// is installed is safe in any case; a renewal only brings it nearer to the newest plan.
@@ -47,6 +47,9 @@ const LONGEST_RETRY_S: i64 = 15 * 60;
 
 /// Longest pause between attempts at a lowering that a circuit needs now and that is refused.
 const LONGEST_URGENT_RETRY_S: i64 = 30;
+
+/// Shortest pause before a profile is sent again only to put an end to late requests.
+const SETTLE_S: i64 = 60;
 
 /// See [`PATIENCE`].
 struct Patience {
@@ -125,7 +128,14 @@ pub fn reconcile(state: &SiteState, policy: &Policy, now: Time) -> Dispatch {
     // What we may not send to any more gets its profiles taken back: all EVSEs in shadow, those
     // beside the named ones in canary.
     let mut headroom = Headroom::of(state, now);
-    roll_back(state, &mut headroom, &mut dispatch, &mut numbers, now);
+    roll_back(
+        state,
+        policy,
+        &mut headroom,
+        &mut dispatch,
+        &mut numbers,
+        now,
+    );
     if matches!(state.effective_mode(), Mode::Shadow | Mode::Observe) {
         return dispatch;
     }
@@ -269,17 +279,14 @@ fn is_due(
     let lower_now = next.at(now) < reference.at(now);
     let urgent = headroom.is_exceeded_above(state, candidate.evse) && lower_now;
     let in_flight = newest.is_some_and(|o| !o.unknown);
+    let urgent = urgent && profiles.outstanding.len() < MAX_OUTSTANDING;
     if in_flight {
         // One request at a time per session, except to get a site under its limit.
-        return urgent && profiles.outstanding.len() < MAX_OUTSTANDING;
+        return urgent;
     }
-    if let Some(newest) = newest {
-        // Silence: try again, with growing pauses; a read goes in between (see `read_back`).
-        let open = i64::try_from(profiles.outstanding.len()).unwrap_or(i64::MAX);
-        let pause = (i64::from(policy.answer_deadline_s) << open.min(6)).min(LONGEST_RETRY_S);
-        let due = newest.command.issued_at + TimeDelta::seconds(pause);
-        return profiles.outstanding.len() < MAX_OUTSTANDING
-            && (urgent || not_before(Some(due), now, dispatch));
+    if newest.is_some() {
+        // Silence: try again; a read goes in between (see `read_back`).
+        return urgent || not_before(retry_at(profiles, policy), now, dispatch);
     }
     if urgent {
         // A refusal is not answered by the same again at once: the others make room meanwhile.
@@ -290,6 +297,14 @@ fn is_due(
     }
     if !not_before(candidate.state.backoff_until, now, dispatch) {
         return false;
+    }
+    if !profiles.late.is_empty() {
+        // What was overtaken counts until something newer than its last chance holds.
+        let settles = profiles.late_until().zip(candidate.state.last_set_at);
+        let settles = settles.map(|(until, last)| until.max(last + TimeDelta::seconds(SETTLE_S)));
+        if settles.is_some() && not_before(settles, now, dispatch) {
+            return true;
+        }
     }
     // A limit that will be too low for what holds must be answered before its time.
     let shortage = headroom.first_shortage(state, candidate.evse, now);
@@ -320,6 +335,14 @@ fn is_due(
         }
     }
     false
+}
+
+/// When what was sent last and not answered is tried again: after pauses that grow with what is open.
+fn retry_at(profiles: &Profiles, policy: &Policy) -> Option<Time> {
+    let newest = profiles.outstanding.last()?;
+    let open = i64::try_from(profiles.outstanding.len()).unwrap_or(i64::MAX);
+    let pause = (i64::from(policy.answer_deadline_s) << open.min(6)).min(LONGEST_RETRY_S);
+    Some(newest.command.issued_at + TimeDelta::seconds(pause))
 }
 
 /// True if `at` is not in the future; else notes to come back then.
@@ -373,6 +396,7 @@ fn read_back(
 /// is made or their session ends.
 fn roll_back(
     state: &SiteState,
+    policy: &Policy,
     headroom: &mut Headroom,
     dispatch: &mut Dispatch,
     numbers: &mut CommandId,
@@ -380,14 +404,17 @@ fn roll_back(
 ) {
     for candidate in clearable(state, now) {
         let profiles = &candidate.state.profiles;
-        let clearing = profiles
+        let is_clear = |o: &Outstanding| matches!(o.command.action, Action::ClearProfile);
+        if profiles
             .outstanding
             .iter()
-            .any(|o| matches!(o.command.action, Action::ClearProfile) && !o.unknown);
-        if clearing || profiles.outstanding.len() >= MAX_OUTSTANDING {
+            .any(|o| is_clear(o) && !o.unknown)
+        {
             continue;
         }
-        if !not_before(candidate.state.backoff_until, now, dispatch) {
+        let was_clear = profiles.outstanding.last().is_some_and(is_clear);
+        let again = retry_at(profiles, policy).filter(|_| was_clear);
+        if !not_before(candidate.state.backoff_until.max(again), now, dispatch) {
             continue;
         }
         let after = PowerCurve::constant(candidate.evse.hardware_max());
@@ -454,7 +481,8 @@ fn clearable(state: &SiteState, now: Time) -> Vec<Candidate<'_>> {
                 || profiles
                     .outstanding
                     .iter()
-                    .any(|o| matches!(o.command.action, Action::SetProfile { .. }));
+                    .any(|o| matches!(o.command.action, Action::SetProfile { .. }))
+                || profiles.late.iter().any(|late| late.profile.is_some());
             if !sent {
                 return None;
             }

@@ -59,7 +59,7 @@ pub(super) fn make_room(
 }
 
 /// True if an EVSE holds more than is wanted and we cannot count on a lowering: it was refused, its
-/// answer was lost, or it takes long.
+/// answer was lost, it takes long, or an older request may undo it.
 fn is_stuck(candidate: &Candidate<'_>, now: Time) -> bool {
     if candidate.bound.is_within(&candidate.wanted, now) {
         return false;
@@ -71,7 +71,7 @@ fn is_stuck(candidate: &Candidate<'_>, now: Time) -> bool {
         .outstanding
         .iter()
         .any(|o| o.unknown || now - o.command.issued_at >= TimeDelta::seconds(PATIENCE_S));
-    refused || silent
+    refused || silent || !candidate.state.profiles.late.is_empty()
 }
 
 /// Cuts what is wanted beneath one circuit until it fits.

@@ -12,8 +12,8 @@ use tracing::{debug, warn};
 use super::activity::{Activity, Busy};
 use super::site_actor::Outlet;
 use crate::api::metrics::Metrics;
-use crate::dispatch::pacing::{Outbox, Outcome, Parcel};
-use crate::domain::command::{Action, Answer, Command, Refusal};
+use crate::dispatch::pacing::{Outbox, Outcome, Parcel, lowers};
+use crate::domain::command::{Answer, Command, Refusal};
 use crate::domain::event::EventKind;
 use crate::domain::evse::{Evse, EvseSource};
 use crate::domain::id::{CommandId, EvseId, PartnerKey, SiteKey};
@@ -228,28 +228,6 @@ impl Outlet for Outlets {
             }
         }
     }
-}
-
-/// True if the command takes power away now (or only asks).
-fn lowers(snapshot: &Snapshot, command: &Command) -> bool {
-    let Action::SetProfile { profile } = &command.action else {
-        return true;
-    };
-    let (Some(evse), Some(state)) = (
-        snapshot.site.evse(&command.evse),
-        snapshot.evses.get(&command.evse),
-    ) else {
-        return true;
-    };
-    let now = command.issued_at;
-    let next = profile
-        .limit_at(now)
-        .map(|limit| evse.worst_case_of(profile.unit, limit));
-    let confirmed = state.profiles.confirmed.as_ref().map(|confirmed| {
-        evse.worst_case(&confirmed.profile, evse.hardware_max())
-            .at(now)
-    });
-    next <= Some(confirmed.unwrap_or_else(|| evse.hardware_max()))
 }
 
 struct PartnerTask {

@@ -35,7 +35,8 @@ pub struct SiteCore {
 
 impl SiteCore {
     /// Begins with a state, fresh or replayed.
-    pub fn new(state: SiteState, policy: Policy) -> Self {
+    pub fn new(mut state: SiteState, policy: Policy) -> Self {
+        state.meter_stale_s = policy.meter_stale_s;
         Self {
             state: Arc::new(state),
             policy: Arc::new(policy),

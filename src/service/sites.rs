@@ -150,7 +150,7 @@ impl Registry {
         let count = keys.len();
         let mut claims = Vec::new();
         for key in keys {
-            let Some(Replayed { state, since }) = replay(&self.common.journal, &key).await? else {
+            let Some(Replayed { state, since }) = replay(&self.common, &key).await? else {
                 continue;
             };
             if state.removed {
@@ -187,7 +187,7 @@ impl Registry {
                 )));
             }
             // A site that was given up has a journal: it goes on where that ends.
-            let before = replay(&self.common.journal, &key)
+            let before = replay(&self.common, &key)
                 .await
                 .map_err(|error| PortError::Storage(error.to_string()))?;
             let state = before.map_or_else(
@@ -346,7 +346,7 @@ fn left_at_evses(state: &SiteState) -> Option<String> {
         .iter()
         .filter_map(|(evse, known)| {
             let profiles = &known.profiles;
-            if !profiles.outstanding.is_empty() {
+            if !profiles.outstanding.is_empty() || !profiles.late.is_empty() {
                 Some(format!("{evse} (a command is not answered)"))
             } else if profiles.confirmed.is_some() {
                 Some(format!("{evse} (a profile is installed)"))
@@ -379,8 +379,8 @@ struct Replayed {
 
 /// Rebuilds a site's state from its snapshot and the events after it; `None` for a site of which
 /// nothing is stored.
-async fn replay(journal: &Journal, key: &SiteKey) -> Result<Option<Replayed>, LoadError> {
-    let loaded = journal.load(key).await?;
+async fn replay(common: &Common, key: &SiteKey) -> Result<Option<Replayed>, LoadError> {
+    let loaded = common.journal.load(key).await?;
     let mut state: Option<SiteState> = loaded
         .snapshot
         .map(|snapshot| serde_json::from_slice(&snapshot.body))
@@ -390,13 +390,16 @@ async fn replay(journal: &Journal, key: &SiteKey) -> Result<Option<Replayed>, Lo
             detail: error.to_string(),
         })?;
     let mut since = BTreeMap::new();
-    if let Some(state) = &state {
+    if let Some(state) = &mut state {
+        state.meter_stale_s = common.policy.meter_stale_s;
         note_sources(&mut since, &state.site, None);
     }
     for event in &loaded.events {
         if let EventKind::SiteConfigured { site } = &event.kind {
             if state.is_none() {
-                state = Some(SiteState::new((**site).clone(), event.at));
+                let mut fresh = SiteState::new((**site).clone(), event.at);
+                fresh.meter_stale_s = common.policy.meter_stale_s;
+                state = Some(fresh);
             }
             note_sources(&mut since, site, Some(event.at));
         }

@@ -6,6 +6,7 @@ use chrono::TimeDelta;
 
 use super::evse_state::{Control, EvseState, Override};
 use super::excursion::Cause;
+use super::late::Order;
 use super::succession::{Succession, succeed};
 use super::{SiteMeter, SiteState};
 use crate::domain::command::{Action, Answer, Command, Refusal};
@@ -181,7 +182,7 @@ impl SiteState {
             }
             EventKind::Restarted => {
                 for state in self.evses.values_mut() {
-                    state.profiles.restarted();
+                    state.profiles.restarted(now);
                     state.defaults.restarted();
                 }
                 for health in self.partners.values_mut() {
@@ -386,10 +387,13 @@ impl SiteState {
             }
             return Some(id.clone());
         }
+        let site = &self.site;
         let (id, state) = self.evses.iter_mut().find_map(|(id, state)| {
+            // One that is not described any more is reached in no order we know of.
+            let order = site.evse(id).map_or(Order::Open, Order::of);
             state
                 .profiles
-                .answered(command, answer, now)
+                .answered(command, answer, order, now)
                 .then_some((id.clone(), state))
         })?;
         match answer {

@@ -212,7 +212,8 @@ impl SiteState {
     /// highest of the last day while the meter is lost.
     fn metered_uncontrolled(&self, now: Time) -> Option<Power> {
         let meter = self.meter.as_ref()?;
-        let fresh = now - meter.reading.at <= chrono::TimeDelta::seconds(60);
+        let stale = chrono::TimeDelta::seconds(i64::from(self.meter_stale_s));
+        let fresh = now - meter.reading.at <= stale;
         Some(if fresh {
             meter.uncontrolled
         } else {

@@ -47,11 +47,7 @@ impl Defaults {
     /// A command to install a default profile was issued.
     pub(super) fn issued(&mut self, command: &Command) {
         self.last_set_at = Some(command.issued_at);
-        self.outstanding.push(Outstanding {
-            command: command.clone(),
-            deadline: None,
-            unknown: false,
-        });
+        self.outstanding.push(Outstanding::new(command));
     }
 
     /// Something is known of a command. Returns true if it was one of these.

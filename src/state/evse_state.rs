@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::defaults::Defaults;
+use super::late::Order;
 use super::lifecycle::Profiles;
 use crate::domain::curve::PowerCurve;
 use crate::domain::event::OverrideAction;
@@ -148,7 +149,8 @@ impl EvseState {
         }
         let bound = self.profiles.bound(evse, &self.underneath(evse));
         self.learn_acceptance(evse, &bound, before, reading);
-        self.profiles.measured(evse, before, reading, now);
+        let order = Order::of(evse);
+        self.profiles.measured(evse, before, reading, order, now);
         // A reading may be a mean since the one before it: what was allowed at any time since then
         // is no disobedience, and of a profile newer than that it says nothing yet.
         let default = self.defaults.confirmed.as_ref().map(|it| it.at);

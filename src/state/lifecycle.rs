@@ -5,23 +5,25 @@
 //!        --Refused--> forgotten              (surely not applied)
 //!        --Accepted-> pending --deadline--> unknown   (old and new both count)
 //!        --Unknown--> unknown --read back--> applied | still unknown
-//!        --Applied--> confirmed; everything issued before it is superseded
+//!        --Applied--> confirmed; what was issued before it and has no result yet is late:
+//!                     it counts until it cannot come into force any more (`state::late`)
 //! ```
 //! Invariants I1 and I5 rest on this file: until something *shows* that a lower profile is
-//! applied, the higher one before it counts as well.
+//! applied, the higher one before it counts as well. What a peer says of its own accord, or when
+//! asked, about the limits that hold is weighed in `state::evidence`.
 
 use serde::{Deserialize, Serialize};
 
+use super::late::{Late, Order, keep, last_chance};
 use crate::domain::command::{Action, Answer, Command, Evidence};
 use crate::domain::curve::PowerCurve;
 use crate::domain::evse::Evse;
 use crate::domain::id::{CommandId, SessionId};
 use crate::domain::profile::Profile;
-use crate::domain::quantity::Power;
 use crate::domain::session::Reading;
 use crate::domain::time::Time;
 
-/// Most unanswered profiles kept per EVSE; dispatch sends nothing more while so many are open.
+/// Most unanswered profiles kept in order per EVSE; the oldest beyond are kept as late ones.
 pub const MAX_OUTSTANDING: usize = 8;
 
 /// A profile that is shown to be applied.
@@ -37,6 +39,9 @@ pub struct Confirmed {
     pub evidence: Evidence,
     /// Since when we know.
     pub at: Time,
+    /// When the peer took the command, if it said so beforehand.
+    #[serde(default)]
+    pub taken_at: Option<Time>,
 }
 
 /// A command that left, or may have left, and is not settled.
@@ -48,6 +53,52 @@ pub struct Outstanding {
     pub deadline: Option<Time>,
     /// The peer's answer was lost, or its time is up.
     pub unknown: bool,
+    /// When the peer took it, if it said so.
+    #[serde(default)]
+    pub taken_at: Option<Time>,
+    /// It does not come into force after this; `None` while nothing was heard of it.
+    #[serde(default)]
+    pub until: Option<Time>,
+}
+
+impl Outstanding {
+    /// A command of which nothing is known yet.
+    pub(super) fn new(command: &Command) -> Self {
+        Self {
+            command: command.clone(),
+            deadline: None,
+            unknown: false,
+            taken_at: None,
+            until: None,
+        }
+    }
+
+    /// The peer took it at `now` and will say more until `deadline`.
+    pub(super) fn taken(&mut self, deadline: Time, now: Time) {
+        self.deadline = Some(deadline);
+        self.taken_at = Some(now);
+        self.until = Some(last_chance(now, Some(deadline)));
+    }
+
+    /// Nobody waits for its answer any more.
+    pub(super) fn given_up(&mut self, now: Time) {
+        self.unknown = true;
+        self.until
+            .get_or_insert_with(|| last_chance(now, self.deadline));
+    }
+
+    /// The same as one that something newer has overtaken.
+    pub(super) fn overtaken(self) -> Late {
+        let profile = match self.command.action {
+            Action::SetProfile { profile } | Action::SetDefault { profile } => Some(profile),
+            Action::ClearProfile | Action::ReadProfile => None,
+        };
+        Late {
+            profile,
+            command: Some(self.command.id),
+            until: self.until,
+        }
+    }
 }
 
 /// What holds at one EVSE, as far as we know.
@@ -55,12 +106,18 @@ pub struct Outstanding {
 pub struct Profiles {
     /// Shown to be applied.
     pub confirmed: Option<Confirmed>,
-    /// Sent and not settled, oldest first.
+    /// Sent after what is confirmed and not settled, oldest first.
     pub outstanding: Vec<Outstanding>,
+    /// Overtaken by what is confirmed, and may come into force all the same.
+    #[serde(default)]
+    pub late: Vec<Late>,
     /// A read that is under way.
     pub reading: Option<Outstanding>,
     /// The newest read ever asked for.
     pub last_read: Option<CommandId>,
+    /// When that was.
+    #[serde(default)]
+    pub last_read_at: Option<Time>,
 }
 
 impl Profiles {
@@ -71,24 +128,33 @@ impl Profiles {
 
     /// A command was issued.
     pub fn issued(&mut self, command: &Command) {
-        let outstanding = Outstanding {
-            command: command.clone(),
-            deadline: None,
-            unknown: false,
-        };
+        let outstanding = Outstanding::new(command);
         match command.action {
             Action::ReadProfile => {
                 self.last_read = Some(command.id);
+                self.last_read_at = Some(command.issued_at);
                 self.reading = Some(outstanding);
             }
-            Action::SetProfile { .. } | Action::ClearProfile => self.outstanding.push(outstanding),
+            Action::SetProfile { .. } | Action::ClearProfile => {
+                if self.outstanding.len() >= MAX_OUTSTANDING {
+                    let oldest = self.outstanding.remove(0);
+                    keep(&mut self.late, oldest.overtaken());
+                }
+                self.outstanding.push(outstanding);
+            }
             // A default profile outlives sessions: see `state::defaults`.
             Action::SetDefault { .. } => {}
         }
     }
 
     /// Something is known of a command. Returns true if it was one of ours that was open.
-    pub fn answered(&mut self, command: CommandId, answer: &Answer, now: Time) -> bool {
+    pub fn answered(
+        &mut self,
+        command: CommandId,
+        answer: &Answer,
+        order: Order,
+        now: Time,
+    ) -> bool {
         if let Some(reading) = self.reading.as_mut().filter(|r| r.command.id == command) {
             match answer {
                 Answer::Accepted { deadline } => reading.deadline = Some(*deadline),
@@ -96,6 +162,24 @@ impl Profiles {
                 | Answer::Refused { .. }
                 | Answer::Unknown { .. }
                 | Answer::Applied { .. } => self.reading = None,
+            }
+            return true;
+        }
+        let is_it = |late: &Late| late.command == Some(command);
+        if let Some(index) = self.late.iter().position(is_it) {
+            match answer {
+                Answer::NotSent { .. } | Answer::Refused { .. } => {
+                    self.late.remove(index);
+                }
+                Answer::Accepted { deadline } => {
+                    self.late[index].until = Some(last_chance(now, Some(*deadline)));
+                }
+                Answer::Unknown { .. } => {
+                    let until = &mut self.late[index].until;
+                    until.get_or_insert_with(|| last_chance(now, None));
+                }
+                // It took effect, before or after what is confirmed: nobody knows.
+                Answer::Applied { .. } => self.late[index].until = Some(now),
             }
             return true;
         }
@@ -110,19 +194,46 @@ impl Profiles {
             Answer::NotSent { .. } | Answer::Refused { .. } => {
                 self.outstanding.remove(index);
             }
-            Answer::Accepted { deadline } => self.outstanding[index].deadline = Some(*deadline),
-            Answer::Unknown { .. } => self.outstanding[index].unknown = true,
-            Answer::Applied { evidence } => self.confirm(index, *evidence, now),
+            Answer::Accepted { deadline } => self.outstanding[index].taken(*deadline, now),
+            Answer::Unknown { .. } => self.outstanding[index].given_up(now),
+            Answer::Applied { evidence } => self.confirm(index, *evidence, order, now),
         }
         true
     }
 
-    /// The outstanding command at `index` is applied; what was issued before it is superseded.
-    fn confirm(&mut self, index: usize, evidence: Evidence, now: Time) {
-        let settled = self.outstanding.drain(..=index).next_back();
-        let Some(Outstanding { command, .. }) = settled else {
+    /// The outstanding command at `index` is applied. What was issued before it, and may be applied
+    /// after it, becomes late.
+    pub(super) fn confirm(&mut self, index: usize, evidence: Evidence, order: Order, now: Time) {
+        let mut settled = self.outstanding.drain(..=index);
+        let Some(Outstanding {
+            command, taken_at, ..
+        }) = settled.next_back()
+        else {
             return;
         };
+        let before: Vec<Late> = settled.map(Outstanding::overtaken).collect();
+        let since = command.issued_at;
+        let replaced = self.confirmed.take().filter(|confirmed| {
+            // Taken before this one left, and its result is in: the peer did one after the other.
+            let in_turn = confirmed.taken_at.is_some_and(|taken| taken <= since);
+            confirmed.at > since && !in_turn
+        });
+        let found = replaced.map(|confirmed| Late {
+            profile: Some(confirmed.profile),
+            command: confirmed.command,
+            until: Some(confirmed.at),
+        });
+        match order {
+            Order::Kept => self.late.clear(),
+            Order::Open => {
+                self.late.retain(|late| !late.is_overtaken(since));
+                for late in before.into_iter().chain(found) {
+                    if !late.is_overtaken(since) {
+                        keep(&mut self.late, late);
+                    }
+                }
+            }
+        }
         self.confirmed = match command.action {
             Action::SetProfile { profile } => Some(Confirmed {
                 profile,
@@ -130,88 +241,73 @@ impl Profiles {
                 command: Some(command.id),
                 evidence,
                 at: now,
+                taken_at,
             }),
             Action::SetDefault { .. } | Action::ClearProfile | Action::ReadProfile => None,
         };
     }
 
-    /// The peer said which limits hold now; `None`: none of ours. `underneath` is what holds where
-    /// no profile does.
-    pub fn read(
+    /// A meter reading: a drop from above a sent limit to below it shows that it is applied.
+    pub fn measured(
         &mut self,
         evse: &Evse,
-        underneath: &PowerCurve,
-        session: &SessionId,
-        active: Option<&Profile>,
-        asked_by: Option<CommandId>,
+        before: Option<Reading>,
+        reading: Reading,
+        order: Order,
         now: Time,
     ) {
-        if self
-            .reading
-            .as_ref()
-            .is_some_and(|r| Some(r.command.id) == asked_by)
-        {
-            self.reading = None;
-        }
-        let Some(active) = active.filter(|profile| profile.is_well_formed()) else {
-            // Nothing of ours holds there: what was confirmed is gone.
-            self.confirmed = None;
-            return;
-        };
-        let laid = |profile: &Profile| evse.worst_case_between(profile, underneath, underneath);
-        let seen = laid(active);
-        let until = active.end();
-        let fits = |profile: &Profile| {
-            let allowed = laid(profile);
-            match until {
-                Some(end) => allowed.minus(&seen).lowest_within(now, end) >= Power::ZERO,
-                None => seen.is_within(&allowed, now),
-            }
-        };
-        // The newest outstanding profile that the active one stays within is applied.
-        let applied = self.outstanding.iter().rposition(
-            |o| matches!(&o.command.action, Action::SetProfile { profile } if fits(profile)),
-        );
-        if let Some(index) = applied {
-            self.confirm(index, Evidence::ActiveProfile, now);
-            return;
-        }
-        let still_holds = self.confirmed.as_ref().is_some_and(|c| fits(&c.profile));
-        if !still_holds {
-            // It allows more than what we believed, or we believed nothing: believe what is seen.
-            self.confirmed = Some(Confirmed {
-                profile: active.clone(),
-                session: Some(session.clone()),
-                command: None,
-                evidence: Evidence::ActiveProfile,
-                at: now,
-            });
-        }
-    }
-
-    /// A meter reading: a drop from above a sent limit to below it shows that it is applied.
-    pub fn measured(&mut self, evse: &Evse, before: Option<Reading>, reading: Reading, now: Time) {
         let Some(before) = before else { return };
+        let allowed_by = |profile: &Profile, at: Time| {
+            let limit = profile.limit_at(at)?;
+            Some(evse.worst_case_of(profile.unit, limit))
+        };
+        let believed = self
+            .confirmed
+            .as_ref()
+            .and_then(|confirmed| allowed_by(&confirmed.profile, reading.at));
         let applied = self.outstanding.iter().rposition(|o| {
             let Action::SetProfile { profile } = &o.command.action else {
                 return false;
             };
-            let Some(limit) = profile.limit_at(reading.at) else {
+            let Some(allowed) = allowed_by(profile, reading.at) else {
                 return false;
             };
-            let allowed = evse.worst_case_of(profile.unit, limit);
-            let was_above = profile
-                .limit_at(before.at)
-                .map_or(allowed, |limit| evse.worst_case_of(profile.unit, limit))
+            let was_above = allowed_by(profile, before.at)
+                .unwrap_or(allowed)
                 .max(allowed);
-            // The drop must have come after the command, and it must not be a car that stopped.
+            // The drop must have come after the command, it must not be a car that stopped, and
+            // what held before must not ask for it as well.
             reading.at > o.command.issued_at
                 && before.power > was_above
                 && reading.power <= allowed
                 && (reading.power.is_positive() || !allowed.is_positive())
+                && believed.is_none_or(|believed| believed > allowed)
         });
-        if let Some(index) = applied {
-            self.confirm(index, Evidence::MeasuredDrop, now);
+        let Some(index) = applied else { return };
+        // An older one that asks for the same drop may be what was followed.
+        let asks = |late: &Late| {
+            let profile = late.profile.as_ref();
+            let allowed = profile.and_then(|profile| allowed_by(profile, reading.at));
+            allowed.is_some_and(|allowed| reading.power <= allowed && allowed < before.power)
+        };
+        let before = self.outstanding[..index].iter();
+        let older = before.map(|o| o.clone().overtaken());
+        let open: Vec<Late> = older
+            .chain(self.late.iter().cloned())
+            .filter(asks)
+            .collect();
+        self.confirm(index, Evidence::MeasuredDrop, order, now);
+        self.leave_open(open, now);
+    }
+
+    /// Nobody knows whether one of these holds instead of what is confirmed; only what is asked for
+    /// from now on puts an end to them.
+    pub(super) fn leave_open(&mut self, open: Vec<Late>, now: Time) {
+        for late in open {
+            self.late
+                .retain(|other| late.command.is_none() || other.command != late.command);
+            let until = late.until.map(|until| until.max(now));
+            keep(&mut self.late, Late { until, ..late });
         }
     }
 
@@ -221,7 +317,7 @@ impl Profiles {
         for outstanding in &mut self.outstanding {
             if !outstanding.unknown && outstanding.deadline.is_some_and(|deadline| deadline <= now)
             {
-                outstanding.unknown = true;
+                outstanding.given_up(now);
                 changed = true;
             }
         }
@@ -237,9 +333,12 @@ impl Profiles {
     }
 
     /// After a restart nobody waits for the answers any more.
-    pub fn restarted(&mut self) {
+    pub fn restarted(&mut self, now: Time) {
         for outstanding in &mut self.outstanding {
-            outstanding.unknown = true;
+            outstanding.given_up(now);
+        }
+        for late in &mut self.late {
+            late.until.get_or_insert_with(|| last_chance(now, None));
         }
         self.reading = None;
     }
@@ -274,6 +373,16 @@ impl Profiles {
                 Action::SetDefault { .. } | Action::ReadProfile => {}
             }
         }
+        for late in &self.late {
+            bound = bound.max(&late.allowed(evse, underneath));
+        }
         bound
+    }
+
+    /// When the last of the late requests cannot come into force any more, so that a newer profile
+    /// puts an end to all of them; `None` while one of them has no such time.
+    pub fn late_until(&self) -> Option<Time> {
+        let all: Option<Vec<Time>> = self.late.iter().map(|late| late.until).collect();
+        all?.into_iter().max()
     }
 }

@@ -3,15 +3,19 @@
 pub mod bound;
 pub mod defaults;
 pub mod demand;
+mod evidence;
 pub mod evse_state;
 pub mod excursion;
 pub mod history;
+pub mod late;
 pub mod lifecycle;
 pub mod limits;
 #[cfg(test)]
 pub(crate) mod testing;
 
 mod apply;
+#[cfg(test)]
+mod late_tests;
 mod succession;
 #[cfg(test)]
 mod tests;
@@ -28,6 +32,7 @@ use crate::domain::event::PartnerHealth;
 use crate::domain::evse::{Evse, EvseSource};
 use crate::domain::id::{CommandId, DepartureKey, EvseId, PartnerId, PlanId, SignalKey};
 use crate::domain::plan::Plan;
+use crate::domain::policy::Policy;
 use crate::domain::quantity::Power;
 use crate::domain::session::{Departure, Reading};
 use crate::domain::signal::SignalSeries;
@@ -67,6 +72,10 @@ pub struct SiteState {
     pub departures: BTreeMap<DepartureKey, Departure>,
     /// The site's meter, if it has one.
     pub meter: Option<SiteMeter>,
+    /// A reading of the site's meter older than this counts no more: the highest of the last day
+    /// stands for it. In seconds; the operator's setting of the same name.
+    #[serde(default = "meter_stale_s")]
+    pub meter_stale_s: u32,
     /// How fresh our view of each partner is; a partner that is not listed counts as stale.
     pub partners: BTreeMap<PartnerId, PartnerHealth>,
     /// The plan that dispatch follows.
@@ -90,6 +99,10 @@ pub struct SiteState {
     pub plan_inputs: u64,
 }
 
+fn meter_stale_s() -> u32 {
+    Policy::default().meter_stale_s
+}
+
 impl SiteState {
     /// A site of which nothing is known but its description.
     pub fn new(site: Site, now: Time) -> Self {
@@ -101,6 +114,7 @@ impl SiteState {
             signals: BTreeMap::new(),
             departures: BTreeMap::new(),
             meter: None,
+            meter_stale_s: meter_stale_s(),
             partners: BTreeMap::new(),
             plan: None,
             last_plan: PlanId::default(),

@@ -124,25 +124,6 @@ fn while_a_change_is_unanswered_old_and_new_both_count() {
 }
 
 #[test]
-fn a_newer_confirmation_settles_what_was_sent_before_it() {
-    let mut state = live(site_of(100.0, 1));
-    seen(&mut state, 0, 1);
-    let lost = issue(&mut state, 1, 1, amps(1, &[(0, 160)]));
-    answer(
-        &mut state,
-        2,
-        lost,
-        Answer::Unknown {
-            detail: "timed out".into(),
-        },
-    );
-    let newer = issue(&mut state, 3, 1, amps(3, &[(0, 60)]));
-    answer(&mut state, 4, newer, applied());
-    assert_eq!(bound(&state, 1, 4), Power::from_watts(4554));
-    assert!(state.evses[&evse_id(1)].profiles.outstanding.is_empty());
-}
-
-#[test]
 fn a_confirmation_lapses_with_its_session() {
     let mut state = live(site_of(100.0, 1));
     seen(&mut state, 0, 1);
