@@ -87,6 +87,7 @@ fn site(evses: &[String], limit_kw: f64) -> Site {
             .collect(),
         arrival_reserve: ArrivalReserve::None,
         flat_price: None,
+        carbon_price: None,
     }
 }
 
@@ -193,6 +194,8 @@ fn price_signal(recording: &Recording, from: Time, until: Time) -> EventKind {
             issued_at: at(from),
             received_at: at(from),
             valid_until: None,
+            evse: None,
+            evses_only: false,
         }),
     }
 }

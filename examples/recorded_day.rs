@@ -195,6 +195,7 @@ fn site(depot: &Depot, limit: Power) -> Site {
             .collect(),
         arrival_reserve: ArrivalReserve::Largest(1),
         flat_price: None,
+        carbon_price: None,
     }
 }
 
@@ -218,5 +219,7 @@ fn prices(recording: &Recording, day: NaiveDate) -> SignalSeries {
         issued_at: start,
         received_at: start,
         valid_until: None,
+        evse: None,
+        evses_only: false,
     }
 }

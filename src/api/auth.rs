@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 use super::problem::Problem;
 use super::{ApiState, audit};
 use crate::domain::id::{PartnerId, PartnerKey, SiteId, SiteKey, TenantId};
+use crate::domain::signal::SignalKind;
 use crate::domain::time::Time;
 use crate::state::Snapshot;
 
@@ -64,6 +65,23 @@ pub struct Grant {
     pub scopes: BTreeSet<Scope>,
     /// The sites it reaches; `None` = all of the tenant.
     pub sites: Option<BTreeSet<SiteId>>,
+    /// What it may send of signals; `None` = everything its scopes allow.
+    pub signals: Option<SignalRights>,
+}
+
+/// What a token may send of signals: an aggregator must not outrank the grid's operator.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SignalRights {
+    /// The kinds; `None` = all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kinds: Option<BTreeSet<SignalKind>>,
+    /// The lowest number of priority; the lowest number wins.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_priority: Option<i32>,
+    /// Whether what it sends may be hard.
+    pub hard: bool,
+    /// Whether it may send dispatches.
+    pub dispatch: bool,
 }
 
 impl Grant {
@@ -119,6 +137,7 @@ impl TokenBook for AdminToken {
             tenant: TenantId::default_tenant(),
             scopes: BTreeSet::from([Scope::Admin]),
             sites: None,
+            signals: None,
         })
     }
 }
@@ -187,6 +206,65 @@ impl Access {
     /// True if the token has a scope.
     pub(super) fn allows(&self, scope: Scope) -> bool {
         self.grant.allows(scope)
+    }
+
+    /// True if the token may send dispatches, hard ones too, else 403.
+    pub(super) fn may_dispatch(&self, hard: bool) -> Result<(), Problem> {
+        match &self.grant.signals {
+            Some(rights) if !rights.dispatch => {
+                Err(Problem::forbidden("this token may not send dispatches"))
+            }
+            Some(rights) if hard && !rights.hard => Err(Problem::forbidden(
+                "this token may not send hard dispatches; leave out hard or make it false",
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// True if the token may send a signal of this kind, priority and hardness, else 403.
+    pub(super) fn may_signal(
+        &self,
+        kind: SignalKind,
+        priority: Option<i32>,
+        hard: Option<bool>,
+    ) -> Result<(), Problem> {
+        let Some(rights) = &self.grant.signals else {
+            return Ok(());
+        };
+        if rights
+            .kinds
+            .as_ref()
+            .is_some_and(|kinds| !kinds.contains(&kind))
+        {
+            return Err(Problem::forbidden(
+                "this token may not send signals of this kind",
+            ));
+        }
+        let least = rights.min_priority.unwrap_or(0);
+        if priority.is_some_and(|priority| priority < least) {
+            return Err(Problem::forbidden(format!(
+                "this token's signals rank at {least} or a higher number"
+            )));
+        }
+        if hard == Some(true) && !rights.hard {
+            return Err(Problem::forbidden("this token may not send hard signals"));
+        }
+        Ok(())
+    }
+
+    /// Whether what the token sends is hard where it does not say.
+    pub(super) fn is_hard_by_default(&self) -> bool {
+        self.grant.signals.as_ref().is_none_or(|rights| rights.hard)
+    }
+
+    /// A priority, but never before the token's own.
+    pub(super) fn priority_of(&self, priority: i32) -> i32 {
+        let least = self
+            .grant
+            .signals
+            .as_ref()
+            .and_then(|rights| rights.min_priority);
+        priority.max(least.unwrap_or(i32::MIN))
     }
 
     /// True if the token reaches a site.

@@ -71,16 +71,21 @@ impl Effect {
 
 /// The effect of an event on a state. `None` if too many others ask for the same.
 pub(super) async fn of(api: &ApiState, state: Snapshot, kind: EventKind) -> Option<Effect> {
-    let _permit = api.forecasts.try_acquire().ok()?;
     let now = api.clock.now();
     let policy = api.policy.clone();
+    aside(api, move |stop| compare(&state, kind, &policy, now, stop)).await
+}
+
+/// Does work that takes a core, beside the requests; it is told to stop when its time is over. `None`
+/// if too many others ask for such work.
+pub(super) async fn aside<T: Send + 'static>(
+    api: &ApiState,
+    work: impl FnOnce(&dyn Fn() -> bool) -> T + Send + 'static,
+) -> Option<T> {
+    let _permit = api.forecasts.try_acquire().ok()?;
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
-    let work = web::block(move || {
-        compare(&state, kind, &policy, now, &|| {
-            stopped.load(Ordering::Relaxed)
-        })
-    });
+    let work = web::block(move || work(&|| stopped.load(Ordering::Relaxed)));
     let mut work = std::pin::pin!(work);
     if let Ok(done) = tokio::time::timeout(BUDGET, &mut work).await {
         return done.ok();

@@ -197,6 +197,7 @@ fn new_site(key: &SiteKey, offered: &[OfferedEvse]) -> Site {
         evses: Vec::new(),
         arrival_reserve: ArrivalReserve::default(),
         flat_price: None,
+        carbon_price: None,
     }
 }
 

@@ -15,8 +15,10 @@ pub mod chronicle;
 mod dashboard;
 mod departure_body;
 mod departures;
+pub mod dispatches;
 mod effect;
 mod events;
+mod flexibility;
 mod frame;
 mod health;
 mod history;
@@ -38,6 +40,7 @@ mod routes;
 mod scrape;
 mod sessions;
 mod signal_body;
+mod signal_life;
 mod signal_view;
 mod signals;
 mod site_body;
@@ -47,6 +50,7 @@ mod site_view;
 mod sites;
 mod stations;
 mod throttle;
+mod windows;
 
 #[cfg(test)]
 mod tests;
@@ -57,6 +61,7 @@ use std::sync::Arc;
 use self::audit::AuditLog;
 use self::chronicle::Chronicle;
 pub use self::dashboard::notice;
+use self::dispatches::DispatchBook;
 use self::keys::Keyring;
 use self::metrics::Metrics;
 use self::ports::{Health, Partners, SiteDirectory, Stations};
@@ -93,6 +98,8 @@ pub struct ApiParts {
     pub audit: Arc<AuditLog>,
     /// What happened lately.
     pub chronicle: Arc<Chronicle>,
+    /// What was asked of sites and what came of it.
+    pub dispatches: Arc<DispatchBook>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How sites are planned: for the needs that are assumed where nobody stated them.
@@ -112,6 +119,7 @@ pub struct ApiState {
     keys: Arc<Keyring>,
     audit: Arc<AuditLog>,
     chronicle: Arc<Chronicle>,
+    dispatches: Arc<DispatchBook>,
     metrics: Arc<Metrics>,
     policy: Policy,
     throttle: Throttle,
@@ -134,6 +142,7 @@ impl ApiState {
             keys: parts.keys,
             audit: parts.audit,
             chronicle: parts.chronicle,
+            dispatches: parts.dispatches,
             watchers: Arc::new(tokio::sync::Semaphore::new(events::MAX_WATCHERS)),
             metrics: parts.metrics,
             policy: parts.policy,

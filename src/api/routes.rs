@@ -10,9 +10,9 @@ use actix_web::{Error, HttpRequest, Resource};
 
 use super::problem::Problem;
 use super::{
-    alerts, audit, bound, dashboard, departures, events, frame, health, history, import, keys,
-    mode, openapi, overrides, partners, plan, reports, sessions, signals, site_meter, sites,
-    stations,
+    alerts, audit, bound, dashboard, departures, dispatches, events, flexibility, frame, health,
+    history, import, keys, mode, openapi, overrides, partners, plan, reports, sessions, signals,
+    site_meter, sites, stations,
 };
 
 /// Mounts the API, health, metrics and the start page. The application data must hold
@@ -45,6 +45,7 @@ pub fn configure(server: &mut ServiceConfig) {
                 .configure(site_routes)
                 .configure(partner_routes)
                 .configure(people_routes)
+                .configure(market_routes)
                 .configure(station_routes)
                 .default_service(web::to(not_found)),
         );
@@ -68,6 +69,13 @@ fn site_routes(scope: &mut ServiceConfig) {
         .service(resource("/sites/{site}/sessions", "GET").route(web::get().to(sessions::list)))
         .service(resource("/sites/{site}/plan", "GET").route(web::get().to(plan::get)))
         .service(resource("/sites/{site}/frame", "GET").route(web::get().to(frame::get)))
+        .service(
+            resource("/sites/{site}/flexibility", "GET")
+                .route(web::get().to(flexibility::flexibility)),
+        )
+        .service(
+            resource("/sites/{site}/baseline", "GET").route(web::get().to(flexibility::baseline)),
+        )
         .service(resource("/sites/{site}/history", "GET").route(web::get().to(history::powers)))
         .service(resource("/sites/{site}/journal", "GET").route(web::get().to(history::journal)))
         .service(resource("/sites/{site}/bound", "GET").route(web::get().to(bound::get)))
@@ -146,6 +154,24 @@ fn people_routes(scope: &mut ServiceConfig) {
         .service(resource("/events", "GET").route(web::get().to(events::stream)))
         .service(resource("/reports/savings", "GET").route(web::get().to(reports::savings)))
         .service(resource("/reports/sessions", "GET").route(web::get().to(reports::sessions)));
+}
+
+fn market_routes(scope: &mut ServiceConfig) {
+    scope
+        .service(
+            resource("/dispatches", "GET, POST")
+                .route(web::get().to(dispatches::list))
+                .route(web::post().to(dispatches::post)),
+        )
+        .service(
+            resource("/dispatches/{id}", "GET, DELETE")
+                .route(web::get().to(dispatches::get))
+                .route(web::delete().to(dispatches::delete)),
+        )
+        .service(
+            resource("/dispatches/{id}/settlement", "GET")
+                .route(web::get().to(dispatches::settlement)),
+        );
 }
 
 fn station_routes(scope: &mut ServiceConfig) {

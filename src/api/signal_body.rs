@@ -3,10 +3,10 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::input::{Node, Object};
+use super::input::{Maybe, Node, Object};
 use super::problem::{Faults, Problem};
 use crate::domain::duration::duration;
-use crate::domain::id::CircuitId;
+use crate::domain::id::{CircuitId, EvseId};
 use crate::domain::signal::{MAX_SIGNAL_SLOTS, SignalKind, SignalSlot};
 use crate::domain::signal_unit::{KINDS, Unit, is_limit};
 use crate::domain::site::Site;
@@ -26,6 +26,7 @@ pub(super) const MAX_CLOCK_LEAD: TimeDelta = TimeDelta::minutes(5);
 pub(super) struct SignalBody {
     pub(super) kind: SignalKind,
     pub(super) circuit: Option<CircuitId>,
+    pub(super) evse: Option<EvseId>,
     /// At least one; sorted, without overlap.
     pub(super) slots: Vec<SignalSlot>,
     pub(super) revision: Option<u64>,
@@ -60,6 +61,16 @@ fn read_object(site: &Site, object: Object<'_>, now: Time) -> Option<SignalBody>
         }
         Some(id)
     });
+    let evse = read_evse(site, &object, kind);
+    if kind.is_some_and(is_of_site)
+        && let Some(Some(circuit)) = &circuit
+        && site.root().is_none_or(|root| root.id != *circuit)
+    {
+        object.fault(
+            "circuit",
+            "is for limits, shed levels, alerts and base load; this kind is about the whole site",
+        );
+    }
     let revision = object.maybe("revision", |node| {
         node.whole(0..=i64::MAX).and_then(|n| u64::try_from(n).ok())
     });
@@ -67,8 +78,9 @@ fn read_object(site: &Site, object: Object<'_>, now: Time) -> Option<SignalBody>
         node.whole(0..=1_000).and_then(|n| i32::try_from(n).ok())
     });
     let hard = object.maybe("hard", |node| {
-        if kind.is_some_and(|kind| !is_limit(kind)) {
-            node.fault("is for limits only");
+        let may_be = |kind| is_limit(kind) || kind == SignalKind::PowerTarget;
+        if kind.is_some_and(|kind| !may_be(kind)) {
+            node.fault("is for limits and targets only");
             return None;
         }
         node.flag()
@@ -96,6 +108,7 @@ fn read_object(site: &Site, object: Object<'_>, now: Time) -> Option<SignalBody>
     Some(SignalBody {
         kind: kind?,
         circuit: circuit?,
+        evse: evse?,
         slots: slots?,
         revision: revision?,
         priority: priority?,
@@ -103,6 +116,45 @@ fn read_object(site: &Site, object: Object<'_>, now: Time) -> Option<SignalBody>
         issued_at: issued_at?,
         valid_until: valid_until?,
     })
+}
+
+/// Kinds that say something of the site as a whole.
+fn is_of_site(kind: SignalKind) -> bool {
+    matches!(
+        kind,
+        SignalKind::ImportPrice
+            | SignalKind::ExportPrice
+            | SignalKind::DemandPrice
+            | SignalKind::Carbon
+            | SignalKind::Pv
+            | SignalKind::PowerTarget
+            | SignalKind::ExportLimit
+            | SignalKind::ExportFallback
+    )
+}
+
+/// The EVSE of a `min_energy`; no other kind has one.
+fn read_evse(site: &Site, object: &Object<'_>, kind: Option<SignalKind>) -> Maybe<EvseId> {
+    let evse = object.maybe("evse", |node| {
+        let id = node.id::<EvseId>()?;
+        if kind.is_some_and(|kind| kind != SignalKind::MinEnergy) {
+            node.fault("is for min_energy only");
+            return None;
+        }
+        if site.evse(&id).is_none() {
+            node.fault(format!("{id} is not an EVSE of this site"));
+            return None;
+        }
+        Some(id)
+    })?;
+    if kind == Some(SignalKind::MinEnergy) && evse.is_none() {
+        object.fault(
+            "evse",
+            "is missing: min_energy is about the session at one EVSE",
+        );
+        return None;
+    }
+    Some(evse)
 }
 
 /// Slots in long form (`slots`) or compact (`start`, `resolution`, `values`).
@@ -166,6 +218,18 @@ fn read_value(node: &Node<'_>, unit: Option<Unit>) -> Option<i64> {
         node.number(&(f64::MIN..=f64::MAX))?;
         return None;
     };
+    if unit.has_steps() {
+        // A step of a scale is whole, or an alert's own word.
+        if let Some(step) = node.value().as_str().and_then(|text| unit.step_of(text)) {
+            return Some(step);
+        }
+        let step = node.number(&unit.range())?;
+        if step.fract() != 0.0 {
+            node.fault(format!("is {step}; a whole number from 0 to 3 is needed"));
+            return None;
+        }
+        return Some(unit.to_base(step));
+    }
     node.number(&unit.range()).map(|value| unit.to_base(value))
 }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::domain::quantity::Power;
 use crate::domain::signal::{SignalKind, SignalSeries, SignalSlot};
-use crate::domain::signal_unit::{is_acted_on, is_limit, shown_unit, shown_value};
+use crate::domain::signal_unit::{is_limit, shown_unit, shown_value};
 use crate::domain::site::Site;
 use crate::domain::time::Time;
 
@@ -28,9 +28,11 @@ pub(super) fn line(series: &SignalSeries, site: &Site, now: Time) -> Value {
         "source": series.source,
         "revision": series.revision,
         "priority": series.priority,
-        "hard": is_limit(series.kind).then_some(series.hard),
+        "hard": may_be_hard(series.kind).then_some(series.hard),
         "state": state(series, now),
-        "acted_on": acted_on(series),
+        "evse": series.evse,
+        "acted_on": idle(series, site).is_none(),
+        "source_state": source_state(series, now),
         "slots": series.slots.len(),
         "from": series.slots.first().map(|slot| slot.start),
         "until": series.end(),
@@ -59,8 +61,37 @@ pub(super) fn whole(series: &SignalSeries, site: &Site, now: Time) -> Value {
     view
 }
 
-fn acted_on(series: &SignalSeries) -> bool {
-    is_acted_on(series.kind) && (!is_limit(series.kind) || series.hard)
+fn may_be_hard(kind: SignalKind) -> bool {
+    is_limit(kind) || kind == SignalKind::PowerTarget
+}
+
+/// How much its source can still be counted on: `fresh`; `stale` after `valid_until` while what it
+/// announced goes on to hold; `failed` once nothing of it is left and what stands in for it holds.
+pub(super) fn source_state(series: &SignalSeries, now: Time) -> &'static str {
+    let is_over = series.end().is_none_or(|end| end <= now);
+    let is_lost = series.valid_until.is_some_and(|until| until <= now);
+    match (is_over, is_lost) {
+        (true, _) => "failed",
+        (false, true) => "stale",
+        (false, false) => "fresh",
+    }
+}
+
+/// Why a signal changes nothing at this site as it is described; `None` if it is acted on.
+fn idle(series: &SignalSeries, site: &Site) -> Option<&'static str> {
+    match series.kind {
+        SignalKind::Carbon if site.carbon_price.is_none() => {
+            Some("carbon decides only where no price is known: the site has no price.carbon_per_kg")
+        }
+        SignalKind::ExportLimit | SignalKind::ExportFallback | SignalKind::ExportPrice => Some(
+            "nothing is ever discharged, so nothing of ours is exported; it counts only where a pv \
+             forecast shows a surplus",
+        ),
+        SignalKind::DemandPrice => {
+            Some("the price of peaks is kept and shown; plans do not reckon with it yet")
+        }
+        _ => None,
+    }
 }
 
 /// The answer to PUT and PATCH. `sent` are the slots of the request.
@@ -79,7 +110,8 @@ pub(super) fn accepted(
         "revision": series.revision,
         "accepted_slots": ahead.count(),
         "effective_from": effective_from,
-        "acted_on": acted_on(series),
+        "acted_on": idle(series, site).is_none(),
+        "frame_url": format!("/api/v1/sites/{}/frame", site.id),
         "warnings": warnings(series, sent, before, site, now),
     })
 }
@@ -92,11 +124,10 @@ fn warnings(
     now: Time,
 ) -> Vec<String> {
     let mut warnings = Vec::new();
-    if !is_acted_on(series.kind) {
-        warnings.push("signals of this kind are kept and shown, but not acted on yet".to_owned());
-    } else if is_limit(series.kind) && !series.hard {
-        warnings
-            .push("a limit with hard = false is kept and shown, but not acted on yet".to_owned());
+    warnings.extend(idle(series, site).map(str::to_owned));
+    if series.kind == SignalKind::ImportLimit && !series.hard {
+        let wish = "a limit with hard = false is a wish: kept unless a stated need would go short";
+        warnings.push(wish.to_owned());
     }
     let past = sent.iter().filter(|slot| slot.end <= now).count();
     if past > 0 {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
@@ -12,7 +13,7 @@ use super::problem::{Faults, Problem};
 use super::query::Query;
 use super::signal_body::{self, SignalBody};
 use super::sites::{Answer, no_query};
-use super::{ApiState, effect, signal_view};
+use super::{ApiState, effect, signal_life, signal_view};
 use crate::domain::event::EventKind;
 use crate::domain::id::{SignalKey, SiteKey};
 use crate::domain::ports::PortError;
@@ -67,7 +68,11 @@ pub(super) async fn list(api: Data<ApiState>, request: HttpRequest, path: Path<S
                 .as_deref()
                 .is_none_or(|state| signal_view::state(series, now) == state)
         })
-        .map(|series| signal_view::line(series, &snapshot.site, now))
+        .map(|series| {
+            let mut line = signal_view::line(series, &snapshot.site, now);
+            line["stage"] = json!(signal_life::stage(&snapshot, series, now));
+            line
+        })
         .collect();
     Ok(HttpResponse::Ok().json(json!({"site": key.site, "at": now, "signals": signals})))
 }
@@ -88,8 +93,11 @@ pub(super) async fn get(
     no_query(&request)?;
     let (_, snapshot) = access.snapshot(&api, &path.0)?;
     let series = stored(&snapshot, &path.1)?;
-    let view = signal_view::whole(&series, &snapshot.site, api.clock.now());
-    Ok(HttpResponse::Ok().json(view))
+    let mut view = signal_view::whole(&series, &snapshot.site, api.clock.now());
+    view["life"] = signal_life::view(&snapshot, &series, api.clock.now());
+    Ok(HttpResponse::Ok()
+        .insert_header(("ETag", etag(series.revision)))
+        .json(view))
 }
 
 /// True if only the effect is asked for.
@@ -118,7 +126,10 @@ pub(super) async fn put(
     let (_, snapshot) = access.snapshot(&api, &path.0)?;
     let now = api.clock.now();
     let body = signal_body::read(&snapshot.site, &body, now)?;
+    access.may_signal(body.kind, body.priority, body.hard)?;
     let before = snapshot.signals.get(&key).cloned();
+    if_match(&request, before.as_deref())?;
+    may_replace(&access, before.as_deref())?;
     if before.is_none() && snapshot.signals.len() >= MAX_SIGNALS {
         return Err(Problem::conflict(format!(
             "the site has {MAX_SIGNALS} signals; DELETE some first"
@@ -155,6 +166,9 @@ pub(super) async fn patch(
     let before = stored(&snapshot, &path.1)?;
     let now = api.clock.now();
     let body = signal_body::read(&snapshot.site, &body, now)?;
+    access.may_signal(body.kind, body.priority, body.hard)?;
+    if_match(&request, Some(&before))?;
+    may_replace(&access, Some(&before))?;
     if body.kind != before.kind {
         return Err(Problem::fault(
             "/kind",
@@ -164,6 +178,12 @@ pub(super) async fn patch(
     if body.circuit.is_some() && body.circuit != before.circuit {
         return Err(Problem::fault(
             "/circuit",
+            "is not that of the stored signal; PUT replaces it",
+        ));
+    }
+    if body.evse.is_some() && body.evse != before.evse {
+        return Err(Problem::fault(
+            "/evse",
             "is not that of the stored signal; PUT replaces it",
         ));
     }
@@ -177,6 +197,7 @@ pub(super) async fn patch(
     let sent = body.slots.clone();
     let body = SignalBody {
         circuit: before.circuit.clone(),
+        evse: before.evse.clone(),
         priority: body.priority.or(Some(before.priority)),
         hard: body.hard.or(Some(before.hard)),
         valid_until: body.valid_until.or(before.valid_until),
@@ -243,7 +264,8 @@ impl Change {
             Some(_) => HttpResponse::Ok(),
             None => HttpResponse::Created(),
         };
-        Ok(response.json(answer))
+        let tag = etag(revision.unwrap_or_default());
+        Ok(response.insert_header(("ETag", tag)).json(answer))
     }
 }
 
@@ -255,15 +277,105 @@ pub(super) async fn delete(
     let access = Access::of(&api, &request, Scope::SignalsWrite)?;
     no_query(&request)?;
     let (site, snapshot) = access.snapshot(&api, &path.0)?;
-    let key = stored(&snapshot, &path.1)?.key.clone();
+    stored(&snapshot, &path.1)?;
     let _alone = api.writer(&site).await;
+    let (_, snapshot) = access.snapshot(&api, &path.0)?;
+    let series = stored(&snapshot, &path.1)?;
+    access.may_signal(series.kind, Some(series.priority), Some(series.hard))?;
+    if_match(&request, Some(&series))?;
+    may_replace(&access, Some(&series))?;
+    let key = series.key.clone();
     let event = EventKind::SignalWithdrawn { key: key.clone() };
     api.sites.submit(&site, vec![event], Vec::new()).await?;
     tracing::info!(site.id = %site, signal.key = %key, by = access.name(), "a signal was withdrawn");
     Ok(HttpResponse::NoContent().finish())
 }
 
+/// The revision as an entity tag.
+fn etag(revision: u64) -> String {
+    format!("\"{revision}\"")
+}
+
+/// 412 where the sender thinks that something else is stored.
+fn if_match(request: &HttpRequest, stored: Option<&SignalSeries>) -> Result<(), Problem> {
+    let header = |name| {
+        request
+            .headers()
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+    };
+    let names = |tags: &str, series: &SignalSeries| {
+        let own = etag(series.revision);
+        tags.split(',')
+            .map(str::trim)
+            .any(|tag| tag == "*" || tag == own)
+    };
+    let failed = |detail: String| {
+        let failed = Problem::new(StatusCode::PRECONDITION_FAILED);
+        Err(failed.with_detail(detail))
+    };
+    if let Some(tags) = header("If-Match") {
+        return match stored {
+            Some(series) if names(tags, series) => Ok(()),
+            Some(series) => failed(format!("the stored revision is {}", series.revision)),
+            None => failed("nothing is stored under this key".to_owned()),
+        };
+    }
+    match (header("If-None-Match"), stored) {
+        (Some(tags), Some(series)) if names(tags, series) => {
+            failed(format!("revision {} is stored already", series.revision))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// What the service itself keeps (quotas of groups, dispatches, feeds, sources of limits) and what
+/// others sent belongs to whoever sent it; an operator may replace what tokens of the API sent.
+fn may_replace(access: &Access, stored: Option<&SignalSeries>) -> Result<(), Problem> {
+    let Some(series) = stored else { return Ok(()) };
+    let own = format!("api:{}", access.name());
+    let by_api = series.source.starts_with("api:");
+    if series.key.as_str().starts_with("dispatch:") {
+        return Err(Problem::conflict(
+            "belongs to a dispatch; DELETE the dispatch to withdraw it",
+        ));
+    }
+    if !by_api {
+        return Err(Problem::conflict(format!(
+            "comes from {}; what is configured there sends it",
+            series.source
+        )));
+    }
+    if series.source == own || access.allows(Scope::Operate) {
+        return Ok(());
+    }
+    Err(Problem::forbidden(
+        "another sender keeps a signal under this key",
+    ))
+}
+
+/// Keys that the service itself gives.
+const OWN_KEYS: [&str; 4] = [
+    "dispatch:",
+    "group:",
+    "feed:",
+    crate::domain::limit_source::SIGNAL_PREFIX,
+];
+
+/// How a signal ranks whose sender does not say.
+pub(super) fn default_priority(access: &Access) -> i32 {
+    if access.allows(Scope::Operate) {
+        OPERATORS_PRIORITY
+    } else {
+        AGGREGATORS_PRIORITY
+    }
+}
+
 fn signal_key(text: &str) -> Result<SignalKey, Problem> {
+    if let Some(prefix) = OWN_KEYS.iter().find(|prefix| text.starts_with(**prefix)) {
+        let detail = format!("the signal's key in the path begins with {prefix:?}, which is ours");
+        return Err(Problem::fault("", detail));
+    }
     SignalKey::new(text)
         .map_err(|error| Problem::fault("", format!("the signal's key in the path {error}")))
 }
@@ -283,11 +395,7 @@ fn series(
             "revision {revision} is older than the stored revision {stored}"
         )));
     }
-    let priority = if access.allows(Scope::Operate) {
-        OPERATORS_PRIORITY
-    } else {
-        AGGREGATORS_PRIORITY
-    };
+    let priority = default_priority(access);
     Ok(SignalSeries {
         key,
         source: format!("api:{}", access.name()),
@@ -295,11 +403,13 @@ fn series(
         kind: body.kind,
         circuit: body.circuit,
         slots,
-        priority: body.priority.unwrap_or(priority),
-        hard: body.hard.unwrap_or(true),
+        priority: access.priority_of(body.priority.unwrap_or(priority)),
+        hard: body.hard.unwrap_or_else(|| access.is_hard_by_default()),
         issued_at: body.issued_at.unwrap_or(now),
         received_at: now,
         valid_until: body.valid_until,
+        evse: body.evse,
+        evses_only: false,
     })
 }
 

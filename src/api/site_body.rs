@@ -76,7 +76,7 @@ fn read_site(key: &SiteKey, object: Object<'_>) -> Option<Site> {
         })
     });
     let arrival_reserve = object.maybe("arrival_reserve", reserve);
-    let flat_price = object.maybe("price", flat_price);
+    let price = object.maybe("price", price);
     // What GET adds to the description may be sent back; it is not read.
     object.get("status");
     object.close();
@@ -89,7 +89,8 @@ fn read_site(key: &SiteKey, object: Object<'_>) -> Option<Site> {
         circuits: circuits?,
         evses: evses?.unwrap_or_default(),
         arrival_reserve: arrival_reserve?.unwrap_or_default(),
-        flat_price: flat_price?,
+        flat_price: price?.and_then(|price| price.flat),
+        carbon_price: price?.and_then(|price| price.carbon),
     })
 }
 
@@ -124,13 +125,32 @@ fn reserve(node: &Node<'_>) -> Option<ArrivalReserve> {
     read
 }
 
-fn flat_price(node: &Node<'_>) -> Option<Price> {
+/// What the site's own prices are where no signal says more.
+#[derive(Clone, Copy, Debug)]
+struct OwnPrices {
+    flat: Option<Price>,
+    carbon: Option<Price>,
+}
+
+/// Highest price of carbon, per kilogram.
+const MAX_CARBON_PER_KG: f64 = 10.0;
+
+fn price(node: &Node<'_>) -> Option<OwnPrices> {
     let object = node.object()?;
-    let price = object
-        .need("flat_per_kwh")
-        .and_then(|node| node.number(&(-MAX_PRICE_PER_KWH..=MAX_PRICE_PER_KWH)));
+    let flat = object.maybe("flat_per_kwh", |node| {
+        node.number(&(-MAX_PRICE_PER_KWH..=MAX_PRICE_PER_KWH))
+    });
+    let carbon = object.maybe("carbon_per_kg", |node| {
+        node.number(&(0.0..=MAX_CARBON_PER_KG))
+    });
+    if object.get("flat_per_kwh").is_none() && object.get("carbon_per_kg").is_none() {
+        object.fault("flat_per_kwh", "is missing");
+    }
     object.close();
-    price.map(Price::from_per_kwh)
+    Some(OwnPrices {
+        flat: flat?.map(Price::from_per_kwh),
+        carbon: carbon?.map(Price::from_per_kwh),
+    })
 }
 
 /// A limit or a share: rounded down to whole watts.

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::domain::evse::{Evse, EvseSource, Phase, Supply};
 use crate::domain::id::EvseId;
-use crate::domain::quantity::{Current, Power};
+use crate::domain::quantity::{Current, Power, Price};
 use crate::domain::site::{ArrivalReserve, Circuit, Mode, Site};
 use crate::domain::time::Time;
 use crate::state::SiteState;
@@ -77,7 +77,7 @@ pub(super) fn describe(site: &Site) -> Value {
         "circuits": site.circuits.iter().map(circuit).collect::<Vec<_>>(),
         "evses": site.evses.iter().map(evse).collect::<Vec<_>>(),
         "arrival_reserve": reserve,
-        "price": site.flat_price.map(|price| json!({"flat_per_kwh": price.per_kwh()})),
+        "price": own_prices(site),
     })
 }
 
@@ -223,4 +223,21 @@ fn shortened(names: &[&str]) -> String {
         text.push_str(", ...");
     }
     text
+}
+
+/// The site's own prices, as its body names them; `null` without any.
+fn own_prices(site: &Site) -> Value {
+    let mut prices = serde_json::Map::new();
+    let mut tell = |name: &str, price: Option<Price>| {
+        if let Some(price) = price {
+            prices.insert(name.to_owned(), json!(price.per_kwh()));
+        }
+    };
+    tell("flat_per_kwh", site.flat_price);
+    tell("carbon_per_kg", site.carbon_price);
+    if prices.is_empty() {
+        Value::Null
+    } else {
+        Value::Object(prices)
+    }
 }

@@ -229,6 +229,8 @@ fn carry_out(state: &mut SiteState, now: &mut i64, open: &mut Vec<Command>, step
                 issued_at: at(*now),
                 received_at: at(*now),
                 valid_until: None,
+                evse: None,
+                evses_only: false,
             };
             happen(
                 state,

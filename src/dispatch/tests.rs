@@ -359,6 +359,8 @@ fn a_future_cut_of_the_limit_is_answered_before_its_time() {
         issued_at: at(2),
         received_at: at(2),
         valid_until: None,
+        evse: None,
+        evses_only: false,
     };
     happen(
         &mut state,

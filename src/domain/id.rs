@@ -124,6 +124,14 @@ id! {
     SignalKey
 }
 id! {
+    /// The caller's id of a dispatch.
+    DispatchId
+}
+id! {
+    /// Sites that share a limit.
+    GroupId
+}
+id! {
     /// What a departure is filed under: id token, contract id, vehicle or EVSE.
     DepartureKey
 }

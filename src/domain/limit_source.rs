@@ -294,6 +294,8 @@ impl FoundLimit {
             issued_at: read_at,
             received_at: read_at,
             valid_until: Some(too_old),
+            evse: None,
+            evses_only: false,
         })
     }
 }

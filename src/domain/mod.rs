@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod curve;
+pub mod dispatch;
 pub mod duration;
 pub mod event;
 pub mod evse;

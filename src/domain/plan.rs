@@ -46,6 +46,8 @@ pub enum Reason {
     Override,
     /// Others are expected to need these slots.
     ExpectedArrivals,
+    /// A wish from outside keeps it lower: a target, a soft limit, an alert.
+    Wish,
 }
 
 /// The plan of one EVSE.

@@ -2,11 +2,19 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::id::{CircuitId, SignalKey};
+use super::id::{CircuitId, EvseId, SignalKey};
 use super::time::Time;
 
 /// Most slots of one series.
 pub const MAX_SIGNAL_SLOTS: usize = 10_000;
+
+/// The alert that asks for less load where drivers can spare it.
+pub const ALERT_FLEX: i64 = 2;
+/// The alert of an emergency of the grid: like the highest level of shedding.
+pub const ALERT_EMERGENCY: i64 = 3;
+/// What each level of shedding leaves of a circuit's own limit, in percent. Our choice: 0 nothing is
+/// shed, 1 moderate, 2 high, 3 emergency.
+pub const SHED_PERCENT: [i64; 4] = [100, 75, 50, 0];
 
 /// What a series means and so its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -78,6 +86,12 @@ pub struct SignalSeries {
     pub received_at: Time,
     /// After this the source counts as lost.
     pub valid_until: Option<Time>,
+    /// [`SignalKind::MinEnergy`]: the EVSE whose session it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evse: Option<EvseId>,
+    /// [`SignalKind::PowerTarget`]: about the EVSEs alone, not about the site at its connection.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub evses_only: bool,
 }
 
 impl SignalSeries {
@@ -85,6 +99,11 @@ impl SignalSeries {
     pub fn slot_at(&self, at: Time) -> Option<&SignalSlot> {
         let index = self.slots.partition_point(|slot| slot.start <= at);
         self.slots[..index].last().filter(|slot| at < slot.end)
+    }
+
+    /// By which of two series of a kind one wins, the lower first: priority number, newest, key.
+    pub fn rank(&self) -> (i32, std::cmp::Reverse<Time>, &SignalKey) {
+        (self.priority, std::cmp::Reverse(self.issued_at), &self.key)
     }
 
     /// The end of the last slot.

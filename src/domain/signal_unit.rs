@@ -30,16 +30,22 @@ pub const KINDS: [(&str, SignalKind); 14] = [
     ("alert", SignalKind::Alert),
 ];
 
-/// True for the kinds that change a plan; the others are kept and shown.
-pub fn is_acted_on(kind: SignalKind) -> bool {
-    matches!(
-        kind,
-        SignalKind::ImportLimit
-            | SignalKind::ImportFallback
-            | SignalKind::ImportPrice
-            | SignalKind::BaseLoad
-    )
-}
+/// What alerts are called elsewhere, and how grave each is: 1 is told, 2 sheds where drivers can spare
+/// it, 3 sheds everything. The words are those of `OpenADR`'s alerts without their prefix.
+pub const ALERTS: [(&str, i64); 12] = [
+    ("grid_emergency", 3),
+    ("black_start", 3),
+    ("flex_alert", 2),
+    ("possible_outage", 1),
+    ("fire", 1),
+    ("freezing", 1),
+    ("wind", 1),
+    ("tsunami", 1),
+    ("air_quality", 1),
+    ("other", 1),
+    ("notice", 1),
+    ("none", 0),
+];
 
 /// True for the kinds that are hard limits or wishes.
 pub fn is_limit(kind: SignalKind) -> bool {
@@ -95,9 +101,22 @@ pub struct Unit {
     /// How many of the API's own unit (kW, currency/kWh, ..) one of the request's unit is.
     factor: f64,
     signed: bool,
+    /// Its words are those of alerts.
+    is_alert: bool,
 }
 
 impl Unit {
+    /// True for the steps of a scale.
+    pub fn has_steps(self) -> bool {
+        self.quantity == Quantity::Level
+    }
+
+    /// The step that a word stands for.
+    pub fn step_of(self, word: &str) -> Option<i64> {
+        let found = ALERTS.iter().find(|(known, _)| *known == word);
+        found.filter(|_| self.is_alert).map(|(_, step)| *step)
+    }
+
     /// Reads a unit; the error says which are possible.
     pub fn read(kind: SignalKind, text: &str, currency: &str) -> Result<Self, String> {
         let quantity = quantity(kind);
@@ -139,6 +158,7 @@ impl Unit {
             quantity,
             factor,
             signed: kind == SignalKind::PowerTarget,
+            is_alert: kind == SignalKind::Alert,
         })
     }
 

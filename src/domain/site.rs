@@ -88,6 +88,10 @@ pub struct Site {
     pub arrival_reserve: ArrivalReserve,
     /// Price where no signal gives one.
     pub flat_price: Option<Price>,
+    /// What a kilogram of carbon counts beside the price, in the currency. `None` = prices alone
+    /// count, and carbon only where no price is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carbon_price: Option<Price>,
 }
 
 /// What is wrong with a site, and where (a JSON pointer into the API's site body).

@@ -24,6 +24,8 @@ pub(super) struct Explainer<'e> {
     room: Room,
     /// Price and price of waiting by slot, in millionths of the currency per kWh.
     ranks: Vec<i64>,
+    /// What the whole plan draws, by circuit and slot; empty without wishes.
+    planned: Vec<Vec<Power>>,
 }
 
 /// One session while it is explained.
@@ -51,13 +53,24 @@ impl<'e> Explainer<'e> {
                 room.take(need.place(layout), slot, *power);
             }
         }
+        let mut planned = Vec::new();
+        if !frame.wishes.cap.is_empty() {
+            planned = vec![vec![Power::ZERO; frame.horizon.slots]; layout.circuits.len()];
+            for (need, row) in needs.iter().zip(&draft.rows) {
+                for circuit in &layout.paths[need.index] {
+                    for (sum, power) in planned[*circuit].iter_mut().zip(&row.power) {
+                        *sum += *power;
+                    }
+                }
+            }
+        }
         let waited =
             |slot: usize| (frame.horizon.slot_start(slot) - frame.horizon.start).num_seconds();
         let waiting = policy.waiting_price.micros();
         let ranks = (0..frame.horizon.slots)
             .map(|slot| {
                 let waiting = waiting.saturating_mul(waited(slot)) / 3600;
-                frame.price(slot).micros().saturating_add(waiting)
+                frame.reckoned(slot).micros().saturating_add(waiting)
             })
             .collect();
         Self {
@@ -66,6 +79,7 @@ impl<'e> Explainer<'e> {
             draft,
             room,
             ranks,
+            planned,
         }
     }
 
@@ -119,6 +133,9 @@ impl<'e> Explainer<'e> {
         if wants_more && let Some(limit) = self.limit(case, slot, limited) {
             return limit;
         }
+        if power < need.max && !power.is_positive() && self.is_wished_lower(need, slot) {
+            return Reason::Wish;
+        }
         match need.class {
             Class::Now => Reason::Override,
             _ if !power.is_positive() => Self::waiting(case, slot),
@@ -140,6 +157,9 @@ impl<'e> Explainer<'e> {
         let step = step.max(Power::from_watts(1));
         let free = self.room.at(need.place(self.layout), slot);
         if free >= step {
+            if self.is_wished_lower(need, slot) {
+                return Some(Reason::Wish);
+            }
             let is_expected = self.is_expected(need, slot);
             return is_expected.then_some(Reason::ExpectedArrivals);
         }
@@ -189,6 +209,14 @@ impl<'e> Explainer<'e> {
             }
             _ => Reason::CheapSlot,
         }
+    }
+
+    /// True if a wish leaves it nothing more in this slot.
+    fn is_wished_lower(&self, need: &Need<'_>, slot: usize) -> bool {
+        self.layout.paths[need.index].iter().any(|circuit| {
+            let cap = self.frame.wishes.cap(*circuit, slot);
+            cap.is_some_and(|cap| self.planned[*circuit][slot] + need.min > cap)
+        })
     }
 
     /// True if others are expected to draw above it in this slot.

@@ -110,7 +110,7 @@ fn prices(frame: &Frame, policy: &Policy, order: Order) -> Vec<f64> {
             Order::Latest => hour_of(slots - slot),
             Order::Cheapest => {
                 let waiting = policy.waiting_price.per_kwh() * hour_of(slot);
-                let price = frame.price(slot).per_kwh() + waiting;
+                let price = frame.reckoned(slot).per_kwh() + waiting;
                 price.clamp(-HIGHEST_PRICE, HIGHEST_PRICE)
             }
         })

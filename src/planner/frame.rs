@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::layout::{Layout, PhaseShare};
 use super::price::{self, PriceOrigin};
+use super::wish::{self, Loads, Wishes};
 use crate::domain::curve::PowerCurve;
 use crate::domain::evse::{Evse, EvseSource};
 use crate::domain::id::{CircuitId, SignalKey};
@@ -75,6 +76,9 @@ pub struct Frame {
     pub prices: Vec<Price>,
     /// Where each price comes from; empty if no price is known anywhere.
     pub price_origin: Vec<PriceOrigin>,
+    /// What is wished beside limits and prices.
+    #[serde(default, skip_serializing_if = "Wishes::is_empty")]
+    pub wishes: Wishes,
 }
 
 impl Frame {
@@ -96,6 +100,7 @@ impl Frame {
             circuits: Vec::new(),
             prices: Vec::new(),
             price_origin: Vec::new(),
+            wishes: Wishes::default(),
         };
         let spans: Vec<(Time, Time)> = (0..horizon.slots).map(|slot| frame.span(slot)).collect();
         frame.circuits = layout
@@ -107,6 +112,11 @@ impl Frame {
         let (prices, origin) = price::resolve(state, &spans);
         frame.prices = prices;
         frame.price_origin = origin;
+        let loads = Loads {
+            uncontrolled: frame.circuits.iter().map(|c| &c.uncontrolled[..]).collect(),
+            prices: &frame.prices,
+        };
+        frame.wishes = wish::resolve(state, layout, &spans, &loads);
         frame
     }
 
@@ -119,6 +129,12 @@ impl Frame {
             self.horizon.slot_start(slot)
         };
         (start, self.horizon.slot_start(slot + 1))
+    }
+
+    /// What planning reckons with in a slot: the price, unless somebody wishes otherwise.
+    pub(super) fn reckoned(&self, slot: usize) -> Price {
+        let reckoned = self.wishes.reckoned.get(slot).copied();
+        reckoned.unwrap_or_else(|| self.price(slot))
     }
 
     /// The import price of a slot; zero where none is known.

@@ -5,6 +5,7 @@
 //! knows nothing of how it was made. A plan that fails the check, or that the caller stops waiting
 //! for, is replaced by the next rung of the `fallback` module.
 
+pub mod baseline;
 pub mod check;
 mod digest;
 mod draft;
@@ -13,6 +14,7 @@ mod expected;
 mod explain;
 mod extract;
 mod fallback;
+pub mod flexibility;
 mod formulation;
 pub mod frame;
 mod layout;
@@ -23,6 +25,7 @@ mod stages;
 #[cfg(test)]
 mod tests;
 mod top_up;
+pub mod wish;
 
 use self::draft::Draft;
 use self::frame::Frame;

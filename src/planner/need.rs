@@ -62,6 +62,10 @@ pub(super) struct Need<'a> {
     /// Most worst-case power.
     pub(super) max: Power,
     pub(super) departure: Time,
+    /// Nobody's wish holds it back: an override, no time to spare, or it should have left.
+    pub(super) is_firm: bool,
+    /// Somebody said how much it needs.
+    pub(super) is_stated: bool,
 }
 
 impl Need<'_> {
@@ -163,6 +167,8 @@ fn need<'a>(
         min,
         max,
         departure: demand.departure,
+        is_firm: demand.late,
+        is_stated: demand.is_stated(),
     };
     // Nobody said how much: no more than the stay can bring, so that nothing counts as missing
     // that nobody asked for.
@@ -181,6 +187,7 @@ fn need<'a>(
         action.map(|(action, _)| action),
         frame.from,
     );
+    need.is_firm |= matches!(need.class, Class::Now | Class::Tight);
     if need.class == Class::Tight {
         // Every minute counts: the slot in which it leaves is used as far as it goes.
         let last = demand.departure - TimeDelta::seconds(1);

@@ -62,6 +62,28 @@ impl Room {
         Self { circuits }
     }
 
+    /// All that the frame leaves where nobody's wish is passed over.
+    pub(super) fn of_wishes(frame: &Frame) -> Self {
+        let mut room = Self::of(frame);
+        for (index, circuit) in room.circuits.iter_mut().enumerate() {
+            for (slot, free) in circuit.free.iter_mut().enumerate() {
+                if let Some(cap) = frame.wishes.cap(index, slot) {
+                    *free = (*free).min(cap);
+                }
+            }
+        }
+        room
+    }
+
+    /// What was given beyond a wish leaves nothing, not less.
+    pub(super) fn none_below_zero(&mut self) {
+        for circuit in &mut self.circuits {
+            for free in &mut circuit.free {
+                *free = free.at_least_zero();
+            }
+        }
+    }
+
     /// The most that can be added at a place in a slot.
     pub(super) fn at(&self, place: Place<'_>, slot: usize) -> Power {
         let mut most = Power::from_watts(i64::MAX);

@@ -84,9 +84,32 @@ impl Stages<'_> {
                 self.settle(&mut draft, &mut room, solved);
             }
         }
+        if !self.frame.wishes.is_empty() {
+            room = self.within_wishes(&mut draft, room)?;
+        }
         self.urgent(&mut draft, &mut room)?;
         self.planned(&mut draft, &mut room)?;
         Some(draft)
+    }
+
+    /// The room that wishes leave after those whom no wish holds back: beside the first two rules,
+    /// cars that should have left already.
+    fn within_wishes(&self, draft: &mut Draft, mut room: Room) -> Option<Room> {
+        let mut late = self.of_class(Class::Urgent, |need| need.to);
+        late.retain(|(index, _)| self.needs[*index].is_firm);
+        if !late.is_empty() {
+            let shared = self.capped_at_shares(&room, late);
+            let solved = self.solve(&room, shared, Order::Earliest)?;
+            self.settle(draft, &mut room, solved);
+        }
+        let mut wished = Room::of_wishes(self.frame);
+        for (need, row) in self.needs.iter().zip(&draft.rows) {
+            for (slot, power) in row.power.iter().enumerate() {
+                wished.take(need.place(self.layout), slot, *power);
+            }
+        }
+        wished.none_below_zero();
+        Some(wished)
     }
 
     /// True if somebody gets less than it wants.
@@ -104,7 +127,11 @@ impl Stages<'_> {
 
     /// Rule 3.
     fn urgent(&self, draft: &mut Draft, room: &mut Room) -> Option<()> {
-        let urgent = self.of_class(Class::Urgent, |need| need.to);
+        let mut urgent = self.of_class(Class::Urgent, |need| need.to);
+        if !self.frame.wishes.is_empty() {
+            // Those who are late were served before wishes.
+            urgent.retain(|(index, _)| !self.needs[*index].is_firm);
+        }
         if urgent.is_empty() {
             return Some(());
         }

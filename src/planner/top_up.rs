@@ -10,23 +10,54 @@ use crate::domain::quantity::{Energy, Power};
 
 /// Gives every need that is short more power where limits leave room: who leaves first goes first,
 /// cheapest slots first. A little more than is needed does no harm: a car that is full stops.
+/// Wishes are kept at first; then a need that somebody stated comes before them.
 pub(super) fn top_up(layout: &Layout<'_>, frame: &Frame, needs: &[Need<'_>], draft: &mut Draft) {
-    let mut room = Room::of(frame);
+    if !frame.wishes.is_empty() {
+        let room = Room::of_wishes(frame);
+        fill(layout, frame, needs, draft, room, |_| true, |_| true);
+        let room = Room::of(frame);
+        let asked = |need: &Need<'_>| need.is_stated || need.is_firm;
+        let has_tail = |need: &Need<'_>| need.is_firm;
+        return fill(layout, frame, needs, draft, room, asked, has_tail);
+    }
+    fill(
+        layout,
+        frame,
+        needs,
+        draft,
+        Room::of(frame),
+        |_| true,
+        |_| true,
+    );
+}
+
+fn fill(
+    layout: &Layout<'_>,
+    frame: &Frame,
+    needs: &[Need<'_>],
+    draft: &mut Draft,
+    mut room: Room,
+    takes_part: impl Fn(&Need<'_>) -> bool,
+    has_tail: impl Fn(&Need<'_>) -> bool,
+) {
     for (need, row) in needs.iter().zip(&draft.rows) {
         for (slot, power) in row.power.iter().enumerate() {
             room.take(need.place(layout), slot, *power);
         }
     }
     let mut order: Vec<usize> = (0..needs.len())
-        .filter(|index| needs[*index].is_open())
+        .filter(|index| needs[*index].is_open() && takes_part(&needs[*index]))
         .collect();
     order.sort_by_key(|index| (needs[*index].class, needs[*index].to));
     let mut slots: Vec<usize> = (0..frame.horizon.slots).collect();
-    slots.sort_by_key(|slot| frame.price(*slot));
+    slots.sort_by_key(|slot| frame.reckoned(*slot));
     let by_time: Vec<usize> = (0..frame.horizon.slots).collect();
     // Everybody's need comes before anybody's tail.
     let turns = order.iter().map(|index| (*index, Energy::ZERO));
-    let tails = order.iter().map(|index| (*index, needs[*index].tail));
+    let tails = order
+        .iter()
+        .filter(|index| has_tail(&needs[**index]))
+        .map(|index| (*index, needs[*index].tail));
     for (index, tail) in turns.chain(tails) {
         let need = &needs[index];
         let missing = missing(frame, need, tail, &draft.rows[index].power);

@@ -8,6 +8,7 @@ mod key;
 mod limit_watch;
 pub mod outlet;
 mod run;
+mod settler;
 pub mod site_actor;
 pub mod site_core;
 pub mod sites;

@@ -21,6 +21,7 @@ use super::directory::{Directory, PartnerDesk, Vitals};
 use super::key::key_of;
 use super::limit_watch::LimitWatch;
 use super::outlet::{OcpiSender, Outlets};
+use super::settler;
 use super::sites::{Common, LoadError, Registry};
 use super::station_desk::StationDesk;
 use super::tls;
@@ -28,6 +29,7 @@ use super::tokens::{AdminToken, TokenError};
 use super::vault::{self, KeyVault, VaultError};
 use crate::api::audit::AuditLog;
 use crate::api::chronicle::Chronicle;
+use crate::api::dispatches::DispatchBook;
 use crate::api::keys::Keyring;
 use crate::api::{self, ApiParts, ApiState, Rates};
 use crate::config::Config;
@@ -219,6 +221,8 @@ pub async fn start_on(
     let audit = AuditLog::open(records.clone()).await;
     let audit = Arc::new(audit.map_err(TokenError::from)?);
     let chronicle = Arc::new(Chronicle::new(config.planner.clone()));
+    let dispatches = DispatchBook::open(records.clone()).await;
+    let dispatches = Arc::new(dispatches.map_err(TokenError::from)?);
 
     let sender = Arc::new(OcpiSender::default());
     let outlets = Arc::new(Outlets::new(
@@ -288,6 +292,7 @@ pub async fn start_on(
         keys: keys.clone(),
         audit,
         chronicle: chronicle.clone(),
+        dispatches: dispatches.clone(),
         metrics,
         policy: config.planner.clone(),
         rates: Rates::default(),
@@ -326,6 +331,12 @@ pub async fn start_on(
         changed.clone(),
     );
     let watching = tokio::spawn(limits.run(stopped.clone()));
+    let settling = tokio::spawn(settler::run(
+        dispatches,
+        chronicle.clone(),
+        clock.clone(),
+        stopped.clone(),
+    ));
     let pulling = tokio::spawn(async move { edge.run().await });
     info!(%public_url, listen = %bound, "ready");
     Ok(Running {
@@ -341,6 +352,6 @@ pub async fn start_on(
         store,
         stop,
         server: handle,
-        tasks: vec![serving, pulling, watching],
+        tasks: vec![serving, pulling, watching, settling],
     })
 }

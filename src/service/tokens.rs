@@ -85,6 +85,7 @@ impl TokenBook for Book {
             tenant: TenantId::default_tenant(),
             scopes: BTreeSet::from([Scope::Admin]),
             sites: None,
+            signals: None,
         })
     }
 }

@@ -10,6 +10,7 @@ use crate::domain::id::{DepartureKey, EvseId, SessionId};
 use crate::domain::policy::Policy;
 use crate::domain::quantity::{Energy, Power};
 use crate::domain::session::{NeedSource, Session};
+use crate::domain::signal::SignalKind;
 use crate::domain::time::Time;
 
 /// What a running session still needs.
@@ -36,6 +37,11 @@ pub struct Demand {
 }
 
 impl Demand {
+    /// True if somebody said how much it needs.
+    pub fn is_stated(&self) -> bool {
+        self.energy_source < NeedSource::Learned
+    }
+
     /// True if nobody knows when the car leaves, or it should have left: charge as soon as
     /// limits allow.
     pub fn is_urgent(&self) -> bool {
@@ -76,12 +82,21 @@ impl SiteState {
                 session.needs.energy,
             ),
         ];
-        let departure = stated
+        let mut departure = stated
             .iter()
             .find_map(|(source, at, _)| at.map(|at| (*source, at)));
-        let energy = stated
+        let mut energy = stated
             .iter()
             .find_map(|(source, _, energy)| energy.map(|e| (*source, e)));
+        if let Some((by, least)) = self.least_energy(evse, session, now) {
+            // What must be there by then is there if the car is ready by then.
+            let leaves = departure.map_or(by, |(_, at)| if at > now { at.min(by) } else { at });
+            departure = Some((NeedSource::Preferences, leaves));
+            energy = Some((
+                NeedSource::Preferences,
+                energy.map_or(least, |(_, e)| e.max(least)),
+            ));
+        }
         let default_stay = TimeDelta::seconds(i64::from(policy.default_stay_s));
         let late = departure.is_some_and(|(_, at)| at <= now);
         let (departure_source, departure) = match departure {
@@ -111,6 +126,19 @@ impl SiteState {
             late,
             acceptance,
         }
+    }
+
+    /// The energy that a signal wants to be reached next in this session and is not, and by when.
+    fn least_energy(&self, evse: &Evse, session: &Session, now: Time) -> Option<(Time, Energy)> {
+        let about = self.signals.values().filter(|series| {
+            series.kind == SignalKind::MinEnergy && series.evse.as_ref() == Some(&evse.id)
+        });
+        about
+            .flat_map(|series| &series.slots)
+            .filter(|slot| slot.end > now)
+            .map(|slot| (slot.end, Energy::from_joules(slot.value)))
+            .filter(|(_, least)| *least > session.energy)
+            .min()
     }
 
     /// True if nothing was heard of a session for so long that its end was probably lost.

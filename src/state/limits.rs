@@ -3,7 +3,7 @@
 use super::SiteState;
 use crate::domain::curve::PowerCurve;
 use crate::domain::quantity::Power;
-use crate::domain::signal::{SignalKind, SignalSeries, SignalSlot};
+use crate::domain::signal::{ALERT_EMERGENCY, SHED_PERCENT, SignalKind, SignalSeries, SignalSlot};
 use crate::domain::site::Circuit;
 use crate::domain::time::Time;
 
@@ -17,12 +17,7 @@ impl SiteState {
     pub fn limit(&self, circuit: &Circuit) -> PowerCurve {
         let own = circuit.import_limit.unwrap_or(UNLIMITED);
         let is_root = circuit.parent.is_none();
-        let about = |series: &&SignalSeries| {
-            series
-                .circuit
-                .as_ref()
-                .map_or(is_root, |target| *target == circuit.id)
-        };
+        let about = |series: &&SignalSeries| is_about(series, circuit, is_root);
         let of_kind = |kind: SignalKind| {
             self.signals
                 .values()
@@ -47,10 +42,57 @@ impl SiteState {
                     Power::min,
                 )
             })
+            .chain(self.shed(circuit, own))
             .fold(PowerCurve::constant(own), |limit, series| {
                 limit.min(&series)
             })
     }
+
+    /// What levels of shedding and emergencies of the grid leave of a circuit's own limit.
+    fn shed<'s>(
+        &'s self,
+        circuit: &'s Circuit,
+        own: Power,
+    ) -> impl Iterator<Item = PowerCurve> + 's {
+        let is_root = circuit.parent.is_none();
+        self.signals
+            .values()
+            .filter(move |series| is_about(series, circuit, is_root))
+            .filter_map(move |series| {
+                let level = |value: i64| match series.kind {
+                    SignalKind::ShedLevel => Some(value),
+                    SignalKind::Alert => (value >= ALERT_EMERGENCY).then_some(3),
+                    _ => None,
+                };
+                if !matches!(series.kind, SignalKind::ShedLevel | SignalKind::Alert) {
+                    return None;
+                }
+                let leaves = |value: i64| {
+                    let level = usize::try_from(level(value).unwrap_or(0)).unwrap_or(0);
+                    let percent = SHED_PERCENT[level.min(SHED_PERCENT.len() - 1)];
+                    own.scaled_down(percent, 100).watts()
+                };
+                let limits = SignalSeries {
+                    slots: series
+                        .slots
+                        .iter()
+                        .map(|slot| SignalSlot {
+                            value: leaves(slot.value),
+                            ..*slot
+                        })
+                        .collect(),
+                    ..(**series).clone()
+                };
+                Some(series_curve(&limits, own, own))
+            })
+    }
+}
+
+fn is_about(series: &SignalSeries, circuit: &Circuit, is_root: bool) -> bool {
+    series
+        .circuit
+        .as_ref()
+        .map_or(is_root, |target| *target == circuit.id)
 }
 
 /// The series as a curve: `before` until its first slot, `elsewhere` in gaps and after its end.
@@ -110,6 +152,8 @@ mod tests {
             issued_at: at(0),
             received_at: at(0),
             valid_until: None,
+            evse: None,
+            evses_only: false,
         }
     }
 

@@ -67,6 +67,7 @@ pub(crate) fn site_of(limit_kw: f64, evses: usize) -> Site {
             .collect(),
         arrival_reserve: ArrivalReserve::None,
         flat_price: None,
+        carbon_price: None,
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod note;
 mod power;
+mod registers;
 mod sessions;
 
 use std::collections::HashMap;
@@ -16,6 +17,7 @@ use tokio::sync::watch;
 
 pub(super) use self::note::{Note, Notes};
 pub(super) use self::power::{PowerLog, Sample};
+pub(super) use self::registers::Registers;
 pub(super) use self::sessions::{Outcome, Outcomes};
 use crate::domain::event::Event;
 use crate::domain::id::SiteKey;
@@ -29,6 +31,7 @@ pub(super) struct SiteChronicle {
     pub(super) notes: Notes,
     pub(super) power: PowerLog,
     pub(super) sessions: Outcomes,
+    pub(super) registers: Registers,
 }
 
 struct Place {
@@ -62,10 +65,12 @@ impl Chronicle {
             notes,
             power,
             sessions,
+            registers,
         } = &mut *chronicle;
         for event in events {
             notes.take(event, state);
             sessions.take(event);
+            registers.take(event);
         }
         notes.take_excursions(state, now);
         if power.take(state, now) {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::{Deserialize, Serialize};
 
 use super::{Hash, Role};
-use crate::api::auth::{Grant, Scope};
+use crate::api::auth::{Grant, Scope, SignalRights};
 use crate::domain::id::{SiteId, TenantId};
 use crate::domain::ports::{PortError, RecordWrite, Records};
 use crate::domain::time::Time;
@@ -25,6 +25,9 @@ pub(in crate::api) struct StoredToken {
     pub(super) scopes: BTreeSet<Scope>,
     /// `None` = all sites.
     pub(super) sites: Option<BTreeSet<SiteId>>,
+    /// What it may send of signals; `None` = everything its scopes allow.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) signals: Option<SignalRights>,
     pub(super) created_at: Time,
     pub(super) created_by: String,
     pub(super) expires_at: Time,
@@ -41,6 +44,7 @@ impl StoredToken {
             tenant: TenantId::default_tenant(),
             scopes: self.scopes.clone(),
             sites: self.sites.clone(),
+            signals: self.signals.clone(),
         }
     }
 
@@ -66,6 +70,7 @@ impl StoredUser {
             tenant: TenantId::default_tenant(),
             scopes: [self.role.scope()].into(),
             sites: None,
+            signals: None,
         }
     }
 

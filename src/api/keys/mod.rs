@@ -123,6 +123,7 @@ impl Keyring {
                 tenant: TenantId::default_tenant(),
                 scopes: [Scope::Admin].into(),
                 sites: None,
+                signals: None,
             }),
             Identity::User(name) => self.read(|book| book.users.get(name).map(StoredUser::grant)),
             Identity::Token(id) => self.read(|book| {

@@ -12,13 +12,15 @@ use super::browser::Identity;
 use super::{hash, random_text};
 use crate::api::ApiState;
 use crate::api::audit::remark;
-use crate::api::auth::{Access, Scope};
+use crate::api::auth::{Access, Scope, SignalRights};
 use crate::api::body::read_json;
 use crate::api::input::Node;
 use crate::api::problem::{Faults, Problem};
 use crate::api::sites::{Answer, no_query};
 use crate::domain::id::SiteId;
 use crate::domain::ports::RecordWrite;
+use crate::domain::signal::SignalKind;
+use crate::domain::signal_unit::KINDS;
 use crate::domain::time::Time;
 
 /// How long a token holds where nobody says.
@@ -42,6 +44,7 @@ struct Wish {
     name: String,
     scopes: BTreeSet<Scope>,
     sites: Option<BTreeSet<SiteId>>,
+    signals: Option<SignalRights>,
     expires_at: Time,
 }
 
@@ -51,6 +54,10 @@ fn view(token: &StoredToken, now: Time) -> Value {
         "name": token.name,
         "scopes": token.scopes,
         "sites": token.sites,
+        "signals": token.signals.as_ref().map(|rights| json!({
+            "kinds": rights.kinds, "min_priority": rights.min_priority, "hard": rights.hard,
+            "dispatch": rights.dispatch,
+        })),
         "created_at": token.created_at,
         "created_by": token.created_by,
         "expires_at": token.expires_at,
@@ -96,6 +103,7 @@ pub(in crate::api) async fn create(
         hash: hash(&secret),
         scopes: wish.scopes,
         sites: wish.sites,
+        signals: wish.signals,
         created_at: now,
         created_by: access.name().to_owned(),
         expires_at: wish.expires_at,
@@ -161,6 +169,7 @@ fn read(body: &Value, now: Time) -> Result<Wish, Problem> {
             }
             Some(sites)
         });
+        let signals = object.maybe("signals", read_rights);
         let expires_at = object.maybe("expires_at", |node| {
             let at = node.instant()?;
             if at <= now {
@@ -175,10 +184,38 @@ fn read(body: &Value, now: Time) -> Result<Wish, Problem> {
             name: name?,
             scopes: scopes?,
             sites: sites?,
+            signals: signals?,
             expires_at: expires_at?.unwrap_or(now + DEFAULT_LIFE),
         })
     });
     faults.give(read)
+}
+
+fn read_rights(node: &Node<'_>) -> Option<SignalRights> {
+    let object = node.object()?;
+    let kinds = object.maybe("kinds", |node| {
+        let kinds: BTreeSet<SignalKind> = node
+            .list(KINDS.len())?
+            .iter()
+            .filter_map(|node| node.word(&KINDS))
+            .collect();
+        if kinds.is_empty() {
+            node.fault("names no kind; leave it out for all kinds");
+        }
+        Some(kinds)
+    });
+    let min_priority = object.maybe("min_priority", |node| {
+        node.whole(0..=1_000).and_then(|n| i32::try_from(n).ok())
+    });
+    let hard = object.maybe("hard", Node::flag);
+    let dispatch = object.maybe("dispatch", Node::flag);
+    object.close();
+    Some(SignalRights {
+        kinds: kinds?,
+        min_priority: min_priority?,
+        hard: hard?.unwrap_or(true),
+        dispatch: dispatch?.unwrap_or(true),
+    })
 }
 
 fn read_name(node: &Node<'_>) -> Option<String> {

@@ -138,6 +138,13 @@ fn responses(operation: &Operation) -> Value {
     let mut responses = Map::new();
     for status in operation.statuses {
         let answer = match (*status, operation.answer) {
+            (_, _) if operation.path.ends_with("/settlement") => json!({
+                "description": "Done",
+                "content": {
+                    "application/json": { "schema": { "type": "object" } },
+                    "text/csv": { "schema": { "type": "string" } },
+                },
+            }),
             ("204", _) => json!({ "description": "Done" }),
             (_, "application/json") => json!({
                 "description": "Done",
@@ -163,6 +170,9 @@ fn responses(operation: &Operation) -> Value {
         }
         if operation.method != "get" {
             refused.push(("409", "Valid, but not now"));
+        }
+        if operation.path == "/api/v1/dispatches" && operation.method == "post" {
+            refused.push(("422", "The id came before with another body"));
         }
         if operation.body.is_some() {
             refused.push(("413", "The body is too large"));

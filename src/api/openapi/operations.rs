@@ -71,6 +71,11 @@ impl Operation {
     }
 }
 
+const WINDOWS: &[(&str, &str)] = &[
+    ("from", "time"),
+    ("to", "time"),
+    ("resolution", "resolution"),
+];
 const DRY_RUN: &[(&str, &str)] = &[("dry_run", "flag")];
 
 pub(super) static OPERATIONS: &[Operation] = &[
@@ -137,6 +142,23 @@ pub(super) static OPERATIONS: &[Operation] = &[
         "read",
         "Limit and price per slot, and who decided them",
     ),
+    get(
+        "/api/v1/sites/{site}/flexibility",
+        "read",
+        "What charging could shed or add per slot, and how long a full shed can last",
+    )
+    .asking(WINDOWS),
+    get(
+        "/api/v1/sites/{site}/baseline",
+        "read",
+        "What charging would draw: B0 the plan, B1 uncontrolled",
+    )
+    .asking(&[
+        ("method", "method"),
+        ("from", "time"),
+        ("to", "time"),
+        ("resolution", "resolution"),
+    ]),
     get(
         "/api/v1/sites/{site}/history",
         "read",
@@ -339,6 +361,32 @@ pub(super) static OPERATIONS: &[Operation] = &[
         "Sends any call of OCPP; the answer is the station's",
     )
     .taking("OcppPayload"),
+    get("/api/v1/dispatches", "read", "Dispatches, the newest first").asking(&[("site", "text")]),
+    write(
+        "post",
+        "/api/v1/dispatches",
+        "signals:write",
+        "Asks a site for less or more power; the answer says what can be had",
+    )
+    .asking(DRY_RUN)
+    .taking("Dispatch")
+    .giving(&["200", "202"]),
+    get(
+        "/api/v1/dispatches/{id}",
+        "read",
+        "One dispatch and how far it is",
+    ),
+    delete(
+        "/api/v1/dispatches/{id}",
+        "signals:write",
+        "Takes a dispatch back",
+    ),
+    get(
+        "/api/v1/dispatches/{id}/settlement",
+        "read",
+        "Requested, baseline, measured and delivered per slot; JSON or CSV",
+    )
+    .asking(&[("format", "format")]),
     get("/api/v1/login", "", "Who this browser is"),
     write("post", "/api/v1/login", "", "Signs a browser in").taking("Login"),
     delete("/api/v1/login", "", "Signs a browser out"),

@@ -3,13 +3,18 @@
 
 use serde_json::{Value, json};
 
-use crate::domain::signal_unit::KINDS;
+use crate::domain::signal_unit::{ALERTS, KINDS};
 
 /// A parameter of the query.
 pub(super) fn parameter(kind: &str) -> Value {
     match kind {
         "flag" => json!({ "type": "boolean" }),
         "time" => json!({ "type": "string", "format": "date-time" }),
+        "format" => json!({ "enum": ["json", "csv"] }),
+        "method" => json!({ "enum": ["B0", "B1"] }),
+        "resolution" => {
+            json!({ "type": "string", "description": "An ISO 8601 duration, such as PT15M." })
+        }
         "baseline" => json!({ "enum": ["unmanaged"] }),
         _ => json!({ "type": "string" }),
     }
@@ -59,6 +64,7 @@ pub(super) fn all() -> Value {
             "versions_url": { "type": "string", "format": "uri", "maxLength": 255 },
             "token_a": { "type": "string", "minLength": 1, "maxLength": 64 },
         })),
+        "Dispatch": dispatch(),
         "Station": closed(&[], &json!({
             "site": { "type": ["string", "null"], "minLength": 1, "maxLength": 128, "pattern": "^[^\\s/]+$" },
             "password": { "type": ["string", "null"], "minLength": 16, "maxLength": 64, "pattern": "^[!-~]+$",
@@ -89,6 +95,12 @@ pub(super) fn all() -> Value {
             "scopes": { "type": "array", "minItems": 1, "maxItems": 4,
                 "items": { "enum": ["read", "signals:write", "operate", "admin"] } },
             "sites": { "type": ["array", "null"], "minItems": 1, "items": id(), "description": "Absent: all sites." },
+            "signals": { "oneOf": [{ "type": "null" }, closed(&[], &json!({
+                "kinds": { "type": ["array", "null"], "minItems": 1, "items": { "enum": KINDS.map(|(word, _)| word) } },
+                "min_priority": { "type": ["integer", "null"], "minimum": 0, "maximum": 1_000 },
+                "hard": { "type": ["boolean", "null"] },
+                "dispatch": { "type": ["boolean", "null"] },
+            }))], "description": "Caps what it may send: kinds, priority (no number below), hardness, dispatches." },
             "expires_at": { "type": ["string", "null"], "format": "date-time", "description": "Absent: in 90 days." },
         })),
         "User": closed(&["role"], &json!({
@@ -96,6 +108,29 @@ pub(super) fn all() -> Value {
             "password": { "type": ["string", "null"], "minLength": 12, "maxLength": 200 },
         })),
     })
+}
+
+fn dispatch() -> Value {
+    closed(
+        &["start", "end"],
+        &json!({
+            "id": { "type": ["string", "null"], "minLength": 1, "maxLength": 119, "pattern": "^[^\\s/]+$",
+                "description": "The caller's; absent: one is made." },
+            "target": { "oneOf": [
+                { "type": "null" }, id(), closed(&["site"], &json!({ "site": id() })),
+            ] },
+            "site": { "type": ["string", "null"], "description": "In place of target." },
+            "start": time(),
+            "end": time(),
+            "delta_kw": { "type": ["number", "null"], "minimum": -1_000_000, "maximum": 1_000_000,
+                "description": "With a direction its size; negative without one is less load." },
+            "direction": { "enum": ["up", "shed", "reduce", "decrease", "down", "add", "increase", "raise", null],
+                "description": "up: less load; down: more load." },
+            "power_kw": { "type": ["number", "null"], "minimum": 0, "maximum": 1_000_000,
+                "description": "Of all EVSEs together, in place of delta_kw." },
+            "hard": { "type": ["boolean", "null"] },
+        }),
+    )
 }
 
 fn problem() -> Value {
@@ -162,7 +197,7 @@ fn site() -> Value {
             "circuits": { "type": "array", "minItems": 1, "items": circuit },
             "evses": { "type": ["array", "null"], "items": evse },
             "arrival_reserve": { "type": ["string", "null"], "pattern": "^(all|none|largest:[0-9]+)$" },
-            "price": { "oneOf": [{ "type": "null" }, closed(&["flat_per_kwh"], &json!({ "flat_per_kwh": { "type": "number" } }))] },
+            "price": { "oneOf": [{ "type": "null" }, closed(&[], &json!({ "flat_per_kwh": { "type": ["number", "null"], "minimum": -10, "maximum": 10 }, "carbon_per_kg": { "type": ["number", "null"], "minimum": 0, "maximum": 10 } }))] },
             "status": { "description": "Of an answer; not read." },
         }),
     )
@@ -170,9 +205,12 @@ fn site() -> Value {
 
 fn signal() -> Value {
     let kinds: Vec<_> = KINDS.iter().map(|(word, _)| *word).collect();
+    let alerts: Vec<_> = ALERTS.iter().map(|(word, _)| *word).collect();
+    let value = json!({ "oneOf": [{ "type": "number" }, { "enum": alerts }],
+        "description": "A number in the unit; an alert may be its word." });
     let slot = closed(
         &["start", "end", "value"],
-        &json!({ "start": time(), "end": time(), "value": { "type": "number" } }),
+        &json!({ "start": time(), "end": time(), "value": value }),
     );
     closed(
         &["kind", "unit"],
@@ -180,10 +218,11 @@ fn signal() -> Value {
             "kind": { "enum": kinds },
             "unit": { "type": "string" },
             "circuit": { "type": ["string", "null"] },
+            "evse": { "type": ["string", "null"], "description": "Of min_energy: whose session." },
             "slots": { "type": ["array", "null"], "minItems": 1, "maxItems": 10_000, "items": slot },
             "start": { "type": ["string", "null"], "format": "date-time" },
             "resolution": { "type": ["string", "null"], "description": "Of values: an ISO 8601 duration, such as PT15M." },
-            "values": { "type": ["array", "null"], "items": { "type": "number" } },
+            "values": { "type": ["array", "null"], "items": value },
             "revision": { "type": ["integer", "null"], "minimum": 0 },
             "priority": { "type": ["integer", "null"], "minimum": 0, "maximum": 1_000 },
             "hard": { "type": ["boolean", "null"] },

@@ -89,3 +89,16 @@ pub(in crate::api) fn planned(client: &Client) {
         plan: Box::new(plan),
     });
 }
+
+/// The car at `e1` has drawn this much by a minute after 16:00.
+pub(in crate::api) fn car_charges_until(client: &Client, minute: i64, kwh: f64) {
+    let state = client.state();
+    let before = state.evses[&evse()].session.clone().expect("it is there");
+    client.happens(EventKind::SessionSeen {
+        session: Box::new(Session {
+            energy: Energy::from_kilowatt_hours(kwh),
+            updated_at: now() + TimeDelta::minutes(minute),
+            ..before
+        }),
+    });
+}

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use crate::api::audit::AuditLog;
 use crate::api::auth::{AdminToken, Grant, Scope, TokenBook};
 use crate::api::chronicle::Chronicle;
+use crate::api::dispatches::DispatchBook;
 use crate::api::keys::Keyring;
 use crate::api::metrics::Metrics;
 use crate::api::ports::{
@@ -353,6 +354,7 @@ impl TokenBook for Book {
             tenant: TenantId::default_tenant(),
             scopes: BTreeSet::from([scope]),
             sites: sites.map(|site| BTreeSet::from([SiteId::new(site).expect("valid")])),
+            signals: None,
         })
     }
 }
@@ -466,7 +468,8 @@ impl Client {
         let admin = Arc::new(Book(AdminToken::new("admin-token")));
         let records = Arc::new(Shelf::default());
         let keys = at_once(Keyring::open(records.clone(), admin));
-        let audit = at_once(AuditLog::open(records));
+        let audit = at_once(AuditLog::open(records.clone()));
+        let dispatches = at_once(DispatchBook::open(records));
         let state = ApiState::new(ApiParts {
             clock: clock.clone(),
             sites: world.clone(),
@@ -477,6 +480,7 @@ impl Client {
             keys,
             audit,
             chronicle: world.chronicle.clone(),
+            dispatches,
             metrics: metrics.clone(),
             policy: Policy::default(),
             rates,

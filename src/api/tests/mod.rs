@@ -2,6 +2,7 @@
 
 mod bad_bodies;
 mod cars;
+mod dispatches;
 mod effects;
 mod fakes;
 mod importing;

@@ -83,6 +83,9 @@ async fn units_are_converted_towards_safety() {
         let mut body = limit(&[value, value]);
         body["kind"] = json!(kind);
         body["unit"] = json!(unit);
+        if kind == "min_energy" {
+            body["evse"] = json!("e1");
+        }
         let path = format!("/api/v1/sites/depot/signals/{key}");
         client.put(&path, &body).await.expect(201);
         let state = client.state();
@@ -178,7 +181,8 @@ async fn odd_but_valid_series_are_taken_with_a_warning() {
         .put("/api/v1/sites/depot/signals/wish", &wish)
         .await
         .expect(201);
-    assert_eq!(answer.json()["acted_on"], false);
+    assert_eq!(answer.json()["acted_on"], true);
+    assert!(answer.warnings().contains("is a wish"), "{}", answer.text);
 
     let mut export = limit(&[0.0, 0.0]);
     export["kind"] = json!("export_limit");
@@ -186,7 +190,8 @@ async fn odd_but_valid_series_are_taken_with_a_warning() {
         .put("/api/v1/sites/depot/signals/export", &export)
         .await
         .expect(201);
-    assert!(answer.warnings().contains("not acted on yet"));
+    assert!(answer.warnings().contains("nothing is ever discharged"));
+    assert_eq!(answer.json()["acted_on"], false);
 }
 
 #[actix_web::test]
@@ -287,4 +292,108 @@ async fn two_members_of_one_name_are_refused() {
         .expect(400);
     assert!(reply.text.contains("there twice"));
     assert!(client.state().signals.is_empty());
+}
+
+#[actix_web::test]
+async fn a_write_may_say_which_revision_it_replaces() {
+    let client = live_depot().await;
+    let json = ("content-type", "application/json");
+    let put = |tag: (&'static str, &'static str)| {
+        let body = limit(&[40.0, 50.0]).to_string().into_bytes();
+        let client = &client;
+        async move {
+            client
+                .send(Method::PUT, LIMIT, &[json, tag], Some(body))
+                .await
+        }
+    };
+    put(("if-match", "\"1\"")).await.expect(412);
+    let first = put(("if-none-match", "*")).await.expect(201);
+    assert_eq!(first.headers["etag"], "\"1\"");
+    put(("if-none-match", "*")).await.expect(412);
+    put(("if-match", "\"7\"")).await.expect(412);
+    let second = put(("if-match", "\"1\"")).await.expect(200);
+    assert_eq!(second.headers["etag"], "\"2\"");
+    let shown = client.get(LIMIT).await.expect(200);
+    assert_eq!(shown.headers["etag"], "\"2\"");
+    let gone = client
+        .send(Method::DELETE, LIMIT, &[("if-match", "\"1\"")], None)
+        .await;
+    gone.expect(412);
+}
+
+#[actix_web::test]
+async fn another_senders_signal_and_the_services_own_are_left_alone() {
+    let client = live_depot().await;
+    client.put(LIMIT, &limit(&[40.0, 50.0])).await.expect(201);
+    let aggregator = client.with_token(Some("aggregator"));
+    aggregator.put(LIMIT, &limit(&[4.0])).await.expect(403);
+    aggregator.delete(LIMIT).await.expect(403);
+    for key in ["dispatch:x", "group:x", "feed:x", "limit-source-site"] {
+        let path = format!("/api/v1/sites/depot/signals/{key}");
+        client.put(&path, &limit(&[4.0])).await.expect(400);
+    }
+}
+
+#[actix_web::test]
+async fn a_token_may_be_kept_to_kinds_ranks_and_wishes() {
+    let client = live_depot().await;
+    let wish = json!({"name": "agg", "scopes": ["signals:write"], "signals": {
+        "kinds": ["import_limit", "import_price"], "min_priority": 50, "hard": false,
+        "dispatch": false}});
+    let made = client
+        .post("/api/v1/tokens", &wish)
+        .await
+        .expect(201)
+        .json();
+    assert_eq!(made["signals"]["min_priority"], 50);
+    let secret = made["token"].as_str().unwrap().to_owned();
+    let caged = client.with_token(Some(&secret));
+    let path = "/api/v1/sites/depot/signals/agg";
+    let mut body = limit(&[40.0, 50.0]);
+    caged.put(path, &body).await.expect(201);
+    let series = client.state().signals.values().next().unwrap().clone();
+    assert_eq!(
+        (series.priority, series.hard),
+        (50, false),
+        "its own caps by default"
+    );
+    body["hard"] = json!(true);
+    caged.put(path, &body).await.expect(403);
+    body["hard"] = json!(false);
+    body["priority"] = json!(10);
+    caged.put(path, &body).await.expect(403);
+    body["priority"] = json!(60);
+    caged.put(path, &body).await.expect(200);
+    let mut load = limit(&[4.0, 5.0]);
+    load["kind"] = json!("base_load");
+    caged
+        .put("/api/v1/sites/depot/signals/load", &load)
+        .await
+        .expect(403);
+    let ask = json!({"target": "depot", "delta_kw": -1, "start": "2026-11-22T16:00:00Z",
+        "end": "2026-11-22T17:00:00Z"});
+    caged.post("/api/v1/dispatches", &ask).await.expect(403);
+}
+
+#[actix_web::test]
+async fn a_signal_says_how_far_it_is() {
+    let client = live_depot().await;
+    super::cars::car_arrives(&client, 18.0);
+    client.put(LIMIT, &limit(&[40.0, 50.0])).await.expect(201);
+    let stage = |reply: super::fakes::Reply| reply.json()["life"]["stage"].clone();
+    assert_eq!(stage(client.get(LIMIT).await), "received");
+    super::cars::planned(&client);
+    assert_eq!(
+        stage(client.get(LIMIT).await),
+        "applied",
+        "the plan lets it draw all it can"
+    );
+    client.time_is(now() + TimeDelta::minutes(5));
+    super::cars::car_charges_until(&client, 5, 0.9);
+    assert_eq!(stage(client.get(LIMIT).await), "measured");
+    let life = client.get(LIMIT).await.json()["life"].clone();
+    assert_eq!(life["within_limit"], true, "{life}");
+    client.time_is(now() + TimeDelta::hours(1));
+    assert_eq!(stage(client.get(LIMIT).await), "closed");
 }

@@ -1,10 +1,12 @@
 //! Behaviour of the planner.
 
 mod arrivals;
+mod flexibility;
 mod frame;
 mod golden;
 mod properties;
 mod rules;
+mod wishes;
 
 use std::sync::Arc;
 
@@ -64,6 +66,8 @@ pub(super) fn signal(kind: SignalKind, slots: &[(i64, i64, i64)]) -> SignalSerie
         issued_at: at(0),
         received_at: at(0),
         valid_until: None,
+        evse: None,
+        evses_only: false,
     }
 }
 

@@ -165,6 +165,8 @@ impl Stretch<'_> {
             issued_at: at,
             received_at: at,
             valid_until: None,
+            evse: None,
+            evses_only: false,
         })
     }
 }
@@ -296,6 +298,7 @@ fn site(depot: &Depot, options: &Options) -> Site {
         evses: depot.evses().iter().filter_map(evse).collect(),
         arrival_reserve: ArrivalReserve::None,
         flat_price: None,
+        carbon_price: None,
     }
 }
 

@@ -51,6 +51,7 @@ fn site(depot: &Depot, limit: Power) -> Site {
         evses: depot.evses().iter().map(evse).collect(),
         arrival_reserve: ArrivalReserve::default(),
         flat_price: None,
+        carbon_price: None,
     }
 }
 
@@ -76,6 +77,8 @@ fn prices(recording: &Recording, from: Time, until: Time) -> SignalSeries {
         issued_at: from,
         received_at: from,
         valid_until: None,
+        evse: None,
+        evses_only: false,
     }
 }
 
