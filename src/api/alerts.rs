@@ -6,9 +6,9 @@ use chrono::TimeDelta;
 use serde::Serialize;
 use serde_json::json;
 
-use super::ApiState;
 use super::auth::{Access, Scope};
 use super::sites::{Answer, no_query};
+use super::{ApiState, foresight};
 use crate::domain::event::PartnerHealth;
 use crate::domain::evse::EvseSource;
 use crate::domain::policy::Policy;
@@ -24,24 +24,24 @@ const WORTH_TELLING: Energy = Energy::from_joules(360_000);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-enum Severity {
+pub(super) enum Severity {
     Critical,
     Warning,
 }
 
 /// Something that needs somebody.
 #[derive(Debug, Serialize)]
-struct Alert {
-    severity: Severity,
+pub(super) struct Alert {
+    pub(super) severity: Severity,
     /// A stable word for programs.
-    kind: &'static str,
-    /// What it is about: an EVSE, a circuit, a partner, or the site.
-    subject: String,
-    since: Option<Time>,
+    pub(super) kind: &'static str,
+    /// What it is about: an EVSE, a circuit, a partner, a charger, or the site.
+    pub(super) subject: String,
+    pub(super) since: Option<Time>,
     /// What is the matter.
-    text: String,
+    pub(super) text: String,
     /// What to do about it.
-    action: &'static str,
+    pub(super) action: &'static str,
 }
 
 pub(super) async fn list(api: Data<ApiState>, request: HttpRequest, path: Path<String>) -> Answer {
@@ -49,7 +49,15 @@ pub(super) async fn list(api: Data<ApiState>, request: HttpRequest, path: Path<S
     no_query(&request)?;
     let (key, state) = access.snapshot(&api, &path)?;
     let now = api.clock.now();
-    let alerts = alerts(&state, &api.policy, now);
+    // A fault in reading the stations leaves the rest.
+    let stations = api.stations.list(access.tenant()).await;
+    let mut alerts = alerts(&state, &api.policy, now);
+    alerts.extend(foresight::alerts(
+        &state,
+        &stations.unwrap_or_default(),
+        now,
+    ));
+    alerts.sort_by_key(|alert| alert.severity);
     Ok(HttpResponse::Ok().json(json!({"site": key.site, "at": now, "alerts": alerts})))
 }
 
@@ -85,7 +93,11 @@ fn excursions(state: &SiteState, alerts: &mut Vec<Alert>) {
                 "Circuit {} may draw up to {} above its limit, because {why}.",
                 open.circuit, open.worst
             ),
-            action: "Lowerings are on their way. If it stays: pause an EVSE or raise the limit.",
+            action: if matches!(state.mode, Mode::Live | Mode::Canary) {
+                "Lowerings are on their way. If it stays: pause an EVSE or raise the limit."
+            } else {
+                "Nothing is sent in this mode: go live, so that the limit is kept."
+            },
         });
     }
 }

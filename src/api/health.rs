@@ -8,6 +8,8 @@ use super::ApiState;
 use super::dashboard::VERSION;
 use super::ports::PartStatus;
 use super::sites::{Answer, no_query};
+use super::told::Seen;
+use crate::domain::id::TenantId;
 
 /// The process runs and answers.
 pub(super) async fn live() -> HttpResponse {
@@ -35,7 +37,15 @@ pub(super) async fn ready(api: Data<ApiState>) -> HttpResponse {
 /// What is counted and measured, in the text format that Prometheus reads.
 pub(super) async fn metrics(api: Data<ApiState>, request: HttpRequest) -> Answer {
     no_query(&request)?;
-    let text = api.metrics.render(api.directory.as_ref(), api.clock.now());
+    // Stations are known to be there or not; a fault in reading them leaves the rest.
+    let stations = api.stations.list(&TenantId::default_tenant()).await;
+    let seen = Seen {
+        sites: api.directory.as_ref(),
+        chronicle: &api.chronicle,
+        traffic: api.partners.traffic(),
+        stations: stations.unwrap_or_default(),
+    };
+    let text = api.metrics.render(&seen, api.clock.now());
     Ok(HttpResponse::Ok()
         .content_type("application/openmetrics-text; version=1.0.0; charset=utf-8")
         .body(text))

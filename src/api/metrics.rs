@@ -13,8 +13,8 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::metrics::info::Info;
 use prometheus_client::registry::Registry;
 
-use super::ports::SiteDirectory;
 use super::scrape;
+use super::told::{self, Seen};
 use crate::domain::id::{CircuitId, PartnerId, SiteKey};
 use crate::domain::time::Time;
 use crate::state::excursion::Cause;
@@ -24,17 +24,25 @@ const SOLVE_BUCKETS: [f64; 13] = [
     0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.024, 2.048, 4.096,
 ];
 
+/// Bounds of the histogram of sending: 10 ms doubled fourteen times, to 164 s; a partner has some
+/// minutes to answer.
+const PUSH_BUCKETS: [f64; 15] = [
+    0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64, 1.28, 2.56, 5.12, 10.24, 20.48, 40.96, 81.92, 163.84,
+];
+
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct SolveLabels {
     status: String,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct OcpiLabels {
+struct FallbackLabels {
+    reason: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct PartnerLabels {
     partner: String,
-    module: String,
-    direction: String,
-    status: u16,
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -49,15 +57,6 @@ struct ExcursionLabels {
     cause: String,
 }
 
-/// Who asked in an exchange over OCPI.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
-    /// We asked the partner.
-    Sent,
-    /// The partner asked us.
-    Received,
-}
-
 /// When the newest counted excursion of a circuit opened: those after it are new.
 type Watermarks = BTreeMap<(SiteKey, CircuitId), Time>;
 
@@ -66,7 +65,9 @@ pub struct Metrics {
     registry: Registry,
     solve_duration: Histogram,
     solves: Family<SolveLabels, Counter>,
-    ocpi_requests: Family<OcpiLabels, Counter>,
+    fallbacks: Family<FallbackLabels, Counter>,
+    callback_timeouts: Family<PartnerLabels, Counter>,
+    push_duration: Histogram,
     pushes: Family<PushLabels, Counter>,
     excursions: Family<ExcursionLabels, Counter>,
     counted: Mutex<Watermarks>,
@@ -78,7 +79,9 @@ impl Metrics {
         let mut registry = Registry::with_prefix("evenload");
         let solve_duration = Histogram::new(SOLVE_BUCKETS);
         let solves = Family::default();
-        let ocpi_requests = Family::default();
+        let fallbacks = Family::default();
+        let callback_timeouts = Family::default();
+        let push_duration = Histogram::new(PUSH_BUCKETS);
         let pushes = Family::default();
         let excursions = Family::default();
         registry.register(
@@ -100,9 +103,19 @@ impl Metrics {
             solves.clone(),
         );
         registry.register(
-            "ocpi_requests",
-            "Requests over OCPI; status 0 = no answer",
-            ocpi_requests.clone(),
+            "solve_fallback",
+            "Plans that the solver did not make to its end, by what took their place",
+            fallbacks.clone(),
+        );
+        registry.register(
+            "ocpi_callback_timeout",
+            "Profiles of which the partner never said what became of them",
+            callback_timeouts.clone(),
+        );
+        registry.register(
+            "profile_push_duration_seconds",
+            "From sending a profile to knowing what became of it",
+            push_duration.clone(),
         );
         registry.register(
             "profile_push",
@@ -118,7 +131,9 @@ impl Metrics {
             registry,
             solve_duration,
             solves,
-            ocpi_requests,
+            fallbacks,
+            callback_timeouts,
+            push_duration,
             pushes,
             excursions,
             counted: Mutex::default(),
@@ -134,32 +149,26 @@ impl Metrics {
                 status: status.to_owned(),
             })
             .inc();
+        if status != "optimal" {
+            self.fallbacks
+                .get_or_create(&FallbackLabels {
+                    reason: status.to_owned(),
+                })
+                .inc();
+        }
     }
 
-    /// A request over OCPI was answered; `status` is that of HTTP, 0 if there was no answer.
-    pub fn ocpi_request(
-        &self,
-        partner: &PartnerId,
-        module: &str,
-        direction: Direction,
-        status: u16,
-    ) {
-        let direction = match direction {
-            Direction::Sent => "sent",
-            Direction::Received => "received",
-        };
-        self.ocpi_requests
-            .get_or_create(&OcpiLabels {
-                partner: partner.to_string(),
-                module: module.to_owned(),
-                direction: direction.to_owned(),
-                status,
-            })
-            .inc();
-    }
-
-    /// It is known what became of a profile: `applied`, `refused`, `unknown`, `not_sent`.
-    pub fn profile_pushed(&self, partner: &PartnerId, result: &str) {
+    /// It is known what became of a profile (`applied`, `refused`, `unknown`, `not_sent`), so many
+    /// seconds after it was sent.
+    pub fn profile_pushed(&self, partner: &PartnerId, result: &str, seconds: f64) {
+        self.push_duration.observe(seconds);
+        if result == "unknown" {
+            self.callback_timeouts
+                .get_or_create(&PartnerLabels {
+                    partner: partner.to_string(),
+                })
+                .inc();
+        }
         self.pushes
             .get_or_create(&PushLabels {
                 partner: partner.to_string(),
@@ -169,7 +178,8 @@ impl Metrics {
     }
 
     /// It is known what became of a command to a station of our own.
-    pub fn station_commanded(&self, result: &str) {
+    pub fn station_commanded(&self, result: &str, seconds: f64) {
+        self.push_duration.observe(seconds);
         self.pushes
             .get_or_create(&PushLabels {
                 partner: "(stations)".into(),
@@ -179,7 +189,8 @@ impl Metrics {
     }
 
     /// Everything as text.
-    pub fn render(&self, sites: &dyn SiteDirectory, now: Time) -> String {
+    pub(super) fn render(&self, seen: &Seen<'_>, now: Time) -> String {
+        let sites = seen.sites;
         let states: Vec<_> = sites
             .all()
             .into_iter()
@@ -197,10 +208,12 @@ impl Metrics {
             }
         }
         let of_sites = scrape::registry(&states, now);
+        let told = told::registry(seen, &states);
         let mut text = String::new();
         // Writing into a String cannot fail.
         let _ = encode_registry(&mut text, &self.registry);
         let _ = encode_registry(&mut text, &of_sites);
+        let _ = encode_registry(&mut text, &told);
         let _ = encode_eof(&mut text);
         text
     }

@@ -19,6 +19,7 @@ pub mod dispatches;
 mod effect;
 mod events;
 mod flexibility;
+mod foresight;
 mod frame;
 mod health;
 mod history;
@@ -50,6 +51,7 @@ mod site_view;
 mod sites;
 mod stations;
 mod throttle;
+mod told;
 mod windows;
 
 #[cfg(test)]

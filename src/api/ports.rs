@@ -254,8 +254,30 @@ pub struct Exchange {
     pub response: Option<String>,
 }
 
+/// Exchanges of one kind with a partner since we started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartnerTraffic {
+    /// With whom.
+    pub partner: PartnerId,
+    /// The module of OCPI, or `other`.
+    pub module: &'static str,
+    /// `sent` or `received`: who began.
+    pub direction: &'static str,
+    /// That of HTTP; 0 = no answer came.
+    pub status: u16,
+    /// How many.
+    pub count: u64,
+    /// How long they took together, in milliseconds.
+    pub duration_ms: u64,
+}
+
 /// The partners' platforms. An unknown partner is `PortError::Unknown`.
 pub trait Partners: Send + Sync {
+    /// How many exchanges there were with each partner since we started.
+    fn traffic(&self) -> Vec<PartnerTraffic> {
+        Vec::new()
+    }
+
     /// Registers with a partner; the rows say how each step went.
     fn register(&self, tenant: &TenantId, wish: Registration) -> PortFuture<'_, Vec<CheckRow>>;
 

@@ -3,7 +3,7 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use super::plan::newest_sent;
@@ -12,7 +12,9 @@ use crate::domain::evse::Evse;
 use crate::domain::id::SiteKey;
 use crate::domain::profile::Profile;
 use crate::domain::quantity::Power;
+use crate::domain::signal::SignalKind;
 use crate::domain::time::Time;
+use crate::state::evse_state::Control;
 use crate::state::limits::UNLIMITED;
 use crate::state::{SiteState, Snapshot};
 
@@ -43,6 +45,19 @@ struct EvseLabels {
     state: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct EvsePowerLabels {
+    site: String,
+    evse: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SignalLabels {
+    site: String,
+    kind: String,
+    source: String,
+}
+
 #[derive(Default)]
 struct Gauges {
     power: Family<PowerLabels, Gauge>,
@@ -51,6 +66,9 @@ struct Gauges {
     sessions: Family<SiteLabels, Gauge>,
     plan_age: Family<SiteLabels, Gauge>,
     open: Family<SiteLabels, Gauge>,
+    evse_power: Family<EvsePowerLabels, Gauge>,
+    margin: Family<SiteLabels, Gauge>,
+    signal_age: Family<SignalLabels, Gauge>,
 }
 
 /// The metrics of these sites now.
@@ -58,6 +76,7 @@ pub(super) fn registry(states: &[(Snapshot, SiteKey)], now: Time) -> Registry {
     let gauges = Gauges::default();
     let evses: usize = states.iter().map(|(state, _)| state.site.evses.len()).sum();
     let mut self_caused: u64 = 0;
+    let (mut obeying, mut charging) = (0_u32, 0_u32);
     for (state, key) in states {
         let site = key.site.to_string();
         gauges.take_site(&site, state, now);
@@ -65,6 +84,10 @@ pub(super) fn registry(states: &[(Snapshot, SiteKey)], now: Time) -> Registry {
             gauges.take_evses(&site, state, now);
         }
         self_caused = self_caused.saturating_add(state.excursions.self_caused);
+        for evse in state.evses.values().filter(|evse| !evse.is_free()) {
+            charging += 1;
+            obeying += u32::from(evse.control == Control::Controllable);
+        }
     }
     let mut registry = Registry::with_prefix("evenload");
     registry.register(
@@ -92,6 +115,30 @@ pub(super) fn registry(states: &[(Snapshot, SiteKey)], now: Time) -> Registry {
         "excursions_open",
         "Circuits whose bound is above their limit now",
         gauges.open,
+    );
+    registry.register(
+        "evse_power_watts",
+        "What an EVSE was measured to draw",
+        gauges.evse_power,
+    );
+    registry.register(
+        "departure_margin_seconds",
+        "The least time between being ready and leaving, of all cars of a site",
+        gauges.margin,
+    );
+    registry.register(
+        "signal_age_seconds",
+        "Since the newest signal of a kind and source came in",
+        gauges.signal_age,
+    );
+    registry.register(
+        "evse_obedience_ratio",
+        "Share of the EVSEs with a car that can be controlled and follow their limits",
+        ConstGauge::new(if charging == 0 {
+            1.0
+        } else {
+            f64::from(obeying) / f64::from(charging)
+        }),
     );
     registry.register(
         "self_caused",
@@ -130,6 +177,8 @@ impl Gauges {
                 self.set_power(site, "planned", planned);
             }
         }
+        self.take_margin(&label, state);
+        self.take_signals(site, state, now);
         if let Some(root) = state.site.root() {
             self.set_power(site, "uncontrolled", state.uncontrolled(root, now).at(now));
             if let Some(limit) = root.import_limit {
@@ -139,6 +188,33 @@ impl Gauges {
             if effective < UNLIMITED {
                 self.set_limit(site, "effective", effective);
             }
+        }
+    }
+
+    fn take_margin(&self, label: &SiteLabels, state: &SiteState) {
+        let planned = state.plan.iter().flat_map(|plan| &plan.evses);
+        let margins = planned.filter_map(|evse| {
+            let is_there = state.evses.get(&evse.evse)?.running()?.id == evse.session;
+            let margin = evse.departure? - evse.ready_at?;
+            is_there.then(|| margin.num_seconds())
+        });
+        if let Some(least) = margins.min() {
+            self.margin.get_or_create(label).set(least);
+        }
+    }
+
+    fn take_signals(&self, site: &str, state: &SiteState, now: Time) {
+        // Of several with one label the newest counts: the oldest is set first.
+        let mut signals: Vec<_> = state.signals.values().collect();
+        signals.sort_by_key(|signal| signal.received_at);
+        for signal in signals {
+            let label = SignalLabels {
+                site: site.to_owned(),
+                kind: name_of(signal.kind),
+                source: signal.source.clone(),
+            };
+            let age = (now - signal.received_at).num_seconds();
+            self.signal_age.get_or_create(&label).set(age);
         }
     }
 
@@ -163,6 +239,14 @@ impl Gauges {
             let Some(believed) = state.evses.get(&evse.id).filter(|evse| !evse.is_free()) else {
                 continue;
             };
+            if let Some(reading) = believed.reading {
+                let label = EvsePowerLabels {
+                    site: site.to_owned(),
+                    evse: evse.id.to_string(),
+                };
+                let watts = reading.power.watts();
+                self.evse_power.get_or_create(&label).set(watts);
+            }
             let planned = state.plan.as_ref().and_then(|plan| {
                 plan.evse(&evse.id)?
                     .power
@@ -190,6 +274,14 @@ impl Gauges {
             }
         }
     }
+}
+
+/// A kind as the API spells it.
+fn name_of(kind: SignalKind) -> String {
+    serde_json::to_value(kind)
+        .ok()
+        .and_then(|name| name.as_str().map(str::to_owned))
+        .unwrap_or_default()
 }
 
 fn allowed(evse: &Evse, profile: &Profile, at: Time) -> Option<Power> {

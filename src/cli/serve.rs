@@ -8,7 +8,8 @@ use clap::Args;
 use super::check::refuse;
 use super::exit::Exit;
 use super::output;
-use crate::config::{Config, ConfigError, Flag, Loaded};
+use crate::config::{Config, ConfigError, Flag, Loaded, Supervision};
+use crate::service::supervisor::Supervisor;
 use crate::service::{self, Base, Running, StartError, telemetry};
 use crate::store::StoreError;
 
@@ -95,7 +96,13 @@ async fn serve(config: Config) -> Exit {
     match start(config).await {
         Ok(running) => {
             welcome(&running);
-            told_to_stop().await;
+            let supervisor = Supervisor::new(&Supervision::here());
+            supervisor.is_ready();
+            tokio::select! {
+                () = told_to_stop() => {}
+                () = supervisor.keep_alive() => {}
+            }
+            supervisor.is_stopping();
             running.stop().await;
             Exit::Done
         }
@@ -131,7 +138,7 @@ fn welcome(running: &Running) {
         ));
     }
     if running.registry().keys().is_empty() {
-        output::line("  no site yet: PUT /api/v1/sites/NAME, see the README");
+        output::line("  no site yet: the dashboard makes one from five answers");
     }
 }
 

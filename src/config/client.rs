@@ -111,7 +111,7 @@ fn usable(name: &str, text: &str) -> Result<Secret, ClientFault> {
 }
 
 /// A variable of the environment that is not empty.
-fn variable(name: &str) -> Option<String> {
+pub(super) fn variable(name: &str) -> Option<String> {
     let mut all = std::env::vars_os();
     let (_, value) = all.find(|(key, _)| key == name)?;
     Some(value.to_string_lossy().trim().to_owned()).filter(|value| !value.is_empty())

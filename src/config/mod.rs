@@ -18,6 +18,7 @@ mod planner;
 mod reader;
 mod secret;
 mod server;
+mod supervision;
 mod tls;
 mod warning;
 
@@ -35,6 +36,7 @@ pub use ocpp::OcppConfig;
 pub use reader::Setting;
 pub use secret::Secret;
 pub use server::ServerConfig;
+pub use supervision::Supervision;
 pub use tls::TlsConfig;
 pub use warning::Warning;
 

@@ -1,6 +1,6 @@
 //! Raw exchanges with a partner for people to look at, secrets masked.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use ocpi_client::client::Exchange;
 use serde::Serialize;
@@ -27,7 +27,7 @@ const SECRET_FIELDS: [&str; 5] = [
 ];
 
 /// Who began an exchange.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Direction {
     /// The partner called us.
@@ -50,15 +50,60 @@ pub struct LoggedExchange {
     pub exchange: Exchange,
 }
 
-/// The latest exchanges of one partner.
+/// Which exchanges are counted together: by module, by who began, by HTTP status (0 = no answer).
+pub type TrafficKey = (&'static str, Direction, u16);
+
+/// Exchanges of one kind since we started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Traffic {
+    /// How many.
+    pub count: u64,
+    /// How long they took together, in milliseconds.
+    pub duration_ms: u64,
+}
+
+/// The modules of OCPI as they stand in addresses; everything else is counted as `other`.
+const MODULES: [&str; 10] = [
+    "versions",
+    "credentials",
+    "locations",
+    "sessions",
+    "tariffs",
+    "chargingprofiles",
+    "hubclientinfo",
+    "sitelimits",
+    "tokens",
+    "cdrs",
+];
+
+/// The module an address belongs to: the first part that names one.
+fn module_of(url: &str) -> &'static str {
+    let path = url.split(['?', '#']).next().unwrap_or_default();
+    let named = path
+        .split('/')
+        .find_map(|part| MODULES.into_iter().find(|module| *module == part));
+    named.unwrap_or("other")
+}
+
+/// The latest exchanges of one partner, and how many there were.
 #[derive(Debug, Default)]
 pub(super) struct ExchangeLog {
     latest: VecDeque<LoggedExchange>,
+    traffic: BTreeMap<TrafficKey, Traffic>,
 }
 
 impl ExchangeLog {
     /// Adds one; the oldest makes room.
     pub(super) fn push(&mut self, mut exchange: LoggedExchange) {
+        let status = exchange.exchange.status.unwrap_or(0);
+        let key = (
+            module_of(&exchange.exchange.url),
+            exchange.direction,
+            status,
+        );
+        let traffic = self.traffic.entry(key).or_default();
+        traffic.count += 1;
+        traffic.duration_ms += u64::try_from(exchange.duration_ms).unwrap_or(0);
         for message in [
             &mut exchange.exchange.request,
             &mut exchange.exchange.response,
@@ -82,6 +127,11 @@ impl ExchangeLog {
         latest
             .find(|logged| logged.direction == Direction::Outbound)
             .cloned()
+    }
+
+    /// How many exchanges there were, by kind.
+    pub(super) fn traffic(&self) -> BTreeMap<TrafficKey, Traffic> {
+        self.traffic.clone()
     }
 
     /// The exchanges, the latest first.
@@ -144,6 +194,14 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn an_address_belongs_to_the_module_it_names_and_strangers_count_as_other() {
+        let cpo = "https://csms.example/ocpi/cpo/2.2.1/chargingprofiles/S1?duration=900";
+        assert_eq!(module_of(cpo), "chargingprofiles");
+        assert_eq!(module_of("/ocpi/2.3.0/sessions"), "sessions");
+        assert_eq!(module_of("/wp-login.php?sessions"), "other");
+    }
 
     #[test]
     fn tokens_and_persons_are_masked_and_evses_are_not() {

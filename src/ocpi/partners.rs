@@ -1,5 +1,7 @@
 //! What an operator does with partners.
 
+use std::collections::BTreeMap;
+
 use ocpi_client::registration::Method;
 use ocpi_client::token::{Token, TokenEncoding};
 use ocpi_client::types::{InterfaceRole, ModuleId};
@@ -8,7 +10,7 @@ use serde::Serialize;
 use super::check::CheckRow;
 use super::deviations::SeenDeviation;
 use super::edge::{Edge, EdgeError};
-use super::exchange::LoggedExchange;
+use super::exchange::{LoggedExchange, Traffic, TrafficKey};
 use super::partner::{AcceptedToken, Handshake, PartnerRecord, TokenScope};
 use super::peer::{Health, Peer};
 use super::secret::TokenHash;
@@ -180,6 +182,15 @@ impl Edge {
     /// The last raw exchanges with a partner since we started, the latest first, secrets masked.
     pub fn exchanges(&self, name: &PartnerId) -> Result<Vec<LoggedExchange>, EdgeError> {
         Ok(self.peer(name)?.live().exchanges.latest_first())
+    }
+
+    /// How many exchanges there were with each partner since we started, by kind.
+    pub fn traffic(&self) -> Vec<(PartnerId, BTreeMap<TrafficKey, Traffic>)> {
+        let peers = self.peers();
+        let counted = peers
+            .iter()
+            .map(|peer| (peer.record().name.clone(), peer.live().exchanges.traffic()));
+        counted.collect()
     }
 
     /// Tries out everything we need of a registered partner, without changing anything there.

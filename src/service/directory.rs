@@ -9,7 +9,8 @@ use super::activity::Activity;
 use super::sites::Registry;
 use crate::api::ports::{
     CheckRow, CheckStatus, Configured, Deviation, Exchange, Guess, Health, Invitation, OfferedEvse,
-    PartHealth, PartStatus, PartnerChange, PartnerView, Partners, Registration, SiteDirectory,
+    PartHealth, PartStatus, PartnerChange, PartnerTraffic, PartnerView, Partners, Registration,
+    SiteDirectory,
 };
 use crate::domain::evse::EvseSource;
 use crate::domain::id::{PartnerId, PartnerKey, SiteKey, TenantId};
@@ -218,6 +219,13 @@ fn deviation(seen: ocpi::SeenDeviation) -> Deviation {
     }
 }
 
+fn direction_name(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Inbound => "received",
+        Direction::Outbound => "sent",
+    }
+}
+
 fn exchange(logged: LoggedExchange) -> Exchange {
     let LoggedExchange {
         at,
@@ -233,10 +241,7 @@ fn exchange(logged: LoggedExchange) -> Exchange {
         .and_then(|body| u16::try_from(body.get("status_code")?.as_u64()?).ok());
     Exchange {
         at,
-        direction: match direction {
-            Direction::Inbound => "received",
-            Direction::Outbound => "sent",
-        },
+        direction: direction_name(direction),
         method: exchange.method,
         path: exchange.url,
         status: exchange.status,
@@ -248,6 +253,24 @@ fn exchange(logged: LoggedExchange) -> Exchange {
 }
 
 impl Partners for PartnerDesk {
+    fn traffic(&self) -> Vec<PartnerTraffic> {
+        let all = self.edge.traffic().into_iter();
+        let each = all.flat_map(|(partner, traffic)| {
+            traffic.into_iter().map(move |(key, seen)| {
+                let (module, direction, status) = key;
+                PartnerTraffic {
+                    partner: partner.clone(),
+                    module,
+                    direction: direction_name(direction),
+                    status,
+                    count: seen.count,
+                    duration_ms: seen.duration_ms,
+                }
+            })
+        });
+        each.collect()
+    }
+
     fn register(&self, _tenant: &TenantId, wish: Registration) -> PortFuture<'_, Vec<CheckRow>> {
         let busy = self.activity.begin();
         Box::pin(async move {

@@ -13,6 +13,7 @@ pub mod site_actor;
 pub mod site_core;
 pub mod sites;
 pub mod station_desk;
+pub mod supervisor;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;

@@ -190,8 +190,10 @@ impl Outlets {
             stop: self.stop.clone(),
         };
         self.runtime.spawn(async move {
+            let began = reporter.clock.now();
             let answer = edge.send(&evse, &command, lowers).await;
-            metrics.station_commanded(result_name(&answer));
+            let took = reporter.clock.now() - began;
+            metrics.station_commanded(result_name(&answer), took.as_seconds_f64());
             reporter.report(site, command.id, answer, busy).await;
         });
     }
@@ -316,7 +318,9 @@ impl PartnerTask {
         let busy = self.activity.begin();
         let partner = self.key.clone();
         sending.spawn(async move {
+            let began = reporter.clock.now();
             let answer = sender.send(&site, &source, &command).await;
+            let took = reporter.clock.now() - began;
             let outcome = match &answer {
                 _ if sender.patience_s(&source).is_some() => {
                     Outcome::TooOften(sender.patience_s(&source))
@@ -328,7 +332,8 @@ impl PartnerTask {
                 Answer::NotSent { .. } | Answer::Unknown { .. } => Outcome::Failed,
                 _ => Outcome::Fine,
             };
-            metrics.profile_pushed(&partner.partner, result_name(&answer));
+            let result = result_name(&answer);
+            metrics.profile_pushed(&partner.partner, result, took.as_seconds_f64());
             reporter
                 .report(site.clone(), command.id, answer, busy)
                 .await;

@@ -8,6 +8,7 @@ mod note;
 mod power;
 mod registers;
 mod sessions;
+mod tally;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -19,6 +20,7 @@ pub(super) use self::note::{Note, Notes};
 pub(super) use self::power::{PowerLog, Sample};
 pub(super) use self::registers::Registers;
 pub(super) use self::sessions::{Outcome, Outcomes};
+pub(super) use self::tally::Tally;
 use crate::domain::event::Event;
 use crate::domain::id::SiteKey;
 use crate::domain::policy::Policy;
@@ -32,6 +34,7 @@ pub(super) struct SiteChronicle {
     pub(super) power: PowerLog,
     pub(super) sessions: Outcomes,
     pub(super) registers: Registers,
+    pub(super) tally: Tally,
 }
 
 struct Place {
@@ -66,15 +69,18 @@ impl Chronicle {
             power,
             sessions,
             registers,
+            tally,
         } = &mut *chronicle;
         for event in events {
             notes.take(event, state);
             sessions.take(event);
             registers.take(event);
+            tally.take_end(event, sessions);
         }
         notes.take_excursions(state, now);
         if power.take(state, now) {
             sessions.learn_needs(state, &self.policy, now);
+            tally.take_minutes(power.samples());
         }
     }
 

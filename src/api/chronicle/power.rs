@@ -68,7 +68,7 @@ pub(in crate::api) struct PowerLog {
 
 impl PowerLog {
     /// The full minutes, oldest first.
-    pub(in crate::api) fn samples(&self) -> impl Iterator<Item = &Sample> {
+    pub(in crate::api) fn samples(&self) -> impl DoubleEndedIterator<Item = &Sample> + Clone {
         self.samples.iter()
     }
 

@@ -330,7 +330,7 @@ pub(super) static OPERATIONS: &[Operation] = &[
         "read",
         "The chargers that connect to us over OCPP; state=waiting: unknown ones that tried",
     )
-    .asking(&[("state", "text")]),
+    .asking(&[("state", "station_state")]),
     get(
         "/api/v1/stations/{id}",
         "read",

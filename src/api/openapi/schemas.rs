@@ -16,6 +16,7 @@ pub(super) fn parameter(kind: &str) -> Value {
             json!({ "type": "string", "description": "An ISO 8601 duration, such as PT15M." })
         }
         "baseline" => json!({ "enum": ["unmanaged"] }),
+        "station_state" => json!({ "enum": ["waiting", "connected", "offline"] }),
         _ => json!({ "type": "string" }),
     }
 }
@@ -45,7 +46,7 @@ pub(super) fn all() -> Value {
         "Site": site(),
         "Mode": closed(&["mode"], &json!({
             "mode": { "enum": ["observe", "shadow", "canary", "live"] },
-            "evses": { "type": "array", "items": id(), "description": "For canary: who is sent to." },
+            "evses": { "type": ["array", "null"], "items": id(), "description": "For canary: who is sent to." },
         })),
         "Signal": signal(),
         "Departure": departure(false),
@@ -75,7 +76,10 @@ pub(super) fn all() -> Value {
         })),
         "OcppPayload": { "type": "object" },
         "Invitation": closed(&["name"], &json!({ "name": id() })),
-        "Trust": closed(&["trust_sync_accept"], &json!({ "trust_sync_accept": { "type": "boolean" } })),
+        "Trust": closed(&[], &json!({
+            "trust_sync_accept": { "type": ["boolean", "null"] },
+            "site_limits": { "type": ["boolean", "null"] },
+        })),
         "Import": closed(&["partner"], &json!({
             "partner": id(),
             "location_id": { "type": ["string", "null"], "minLength": 1, "maxLength": 36 },

@@ -16,8 +16,8 @@ use crate::api::keys::Keyring;
 use crate::api::metrics::Metrics;
 use crate::api::ports::{
     CheckRow, Configured, Exchange, Health, Invitation, OfferedEvse, PartHealth, PartStatus,
-    PartnerChange, PartnerView, Partners, Registration, SiteDirectory, StationCall, StationSetup,
-    StationWelcome, Stations,
+    PartnerChange, PartnerTraffic, PartnerView, Partners, Registration, SiteDirectory, StationCall,
+    StationSetup, StationWelcome, Stations,
 };
 use crate::api::{ApiParts, ApiState, Rates, configure};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
@@ -227,6 +227,17 @@ fn view(name: &PartnerId, status: &str) -> PartnerView {
 }
 
 impl Partners for World {
+    fn traffic(&self) -> Vec<PartnerTraffic> {
+        vec![PartnerTraffic {
+            partner: PartnerId::new("acme").expect("valid"),
+            module: "sessions",
+            direction: "received",
+            status: 200,
+            count: 1,
+            duration_ms: 250,
+        }]
+    }
+
     fn register(&self, _tenant: &TenantId, wish: Registration) -> PortFuture<'_, Vec<CheckRow>> {
         self.registered.lock().expect("not poisoned").push(wish);
         self.answer(self.rows.lock().expect("not poisoned").clone())

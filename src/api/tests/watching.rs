@@ -5,7 +5,6 @@ use serde_json::json;
 
 use super::cars::{car_arrives, is_applied, partner, planned, profile_leaves};
 use super::{Client, live_depot, now};
-use crate::api::metrics::Direction;
 use crate::api::ports::{PartHealth, PartStatus};
 
 #[actix_web::test]
@@ -63,10 +62,9 @@ async fn metrics_carry_what_is_counted_and_what_the_sites_say() {
     is_applied(&client, command);
     planned(&client);
     client.metrics.solved("optimal", 0.02);
-    client
-        .metrics
-        .ocpi_request(&partner(), "sessions", Direction::Received, 200);
-    client.metrics.profile_pushed(&partner(), "applied");
+    client.metrics.solved("clipped", 0.02);
+    client.metrics.profile_pushed(&partner(), "applied", 0.5);
+    client.metrics.profile_pushed(&partner(), "unknown", 90.0);
     client.time_is(now() + TimeDelta::seconds(30));
     let text = client
         .with_token(None)
@@ -85,7 +83,16 @@ async fn metrics_carry_what_is_counted_and_what_the_sites_say() {
         "evenload_sessions_active{site=\"depot\"} 1",
         "evenload_plan_age_seconds{site=\"depot\"} 30",
         "evenload_solve_total{status=\"optimal\"} 1",
-        "evenload_solve_duration_seconds_count 1",
+        "evenload_solve_duration_seconds_count 2",
+        "evenload_solve_fallback_total{reason=\"clipped\"} 1",
+        "evenload_ocpi_callback_timeout_total{partner=\"acme\"} 1",
+        "evenload_ocpi_request_duration_seconds_total{partner=\"acme\",direction=\"received\"} 0.25",
+        "evenload_profile_push_duration_seconds_count 2",
+        "evenload_evse_obedience_ratio 1.0",
+        "evenload_session_energy_joules_total{site=\"depot\"} 0",
+        "evenload_site_limit_violation_seconds_total{site=\"depot\"} 0",
+        "evenload_departures_total{site=\"depot\",result=\"missed\"} 0",
+        "evenload_cost_total{site=\"depot\",currency=\"EUR\",kind=\"actual\"} 0.0",
         "evenload_ocpi_requests_total{partner=\"acme\",module=\"sessions\",direction=\"received\",status=\"200\"} 1",
         "evenload_profile_push_total{partner=\"acme\",result=\"applied\"} 1",
         "evenload_self_caused_total 0",

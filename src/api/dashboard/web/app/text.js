@@ -1,5 +1,6 @@
 // Words: English is in the code, German beside it.
 import { language } from "./store.js";
+import { number } from "./time.js";
 import german from "./de.js";
 
 // What was shown in German and has no German: the browser test wants it empty.
@@ -79,6 +80,9 @@ const ALERTS = {
   vehicle_short: "Will be short",
   limit_unknown: "No limit known",
   meter_stale: "Site meter silent",
+  vehicle_missing: "Not plugged in",
+  station_offline: "Charger offline",
+  price_late: "Prices end soon",
 };
 export const alertTitle = (kind) => t(ALERTS[kind] ?? kind.replaceAll("_", " "));
 
@@ -92,15 +96,23 @@ const GERMAN_ALERTS = {
   partner_stale: ["Partner {subject} wurde nicht zurückgelesen: dort wird nichts gehoben.", "Ist er angemeldet und erreichbar? Den Partner prüfen."],
   vehicle_short: ["Dem Fahrzeug an {subject} werden {kw} fehlen.", "Die Abfahrt verlegen, einen anderen Ladepunkt anhalten oder sofort laden."],
   limit_unknown: ["Für den Netzanschluss ist keine Grenze bekannt: es wird nur zugesehen.", "import_limit_kw am obersten Stromkreis setzen."],
+  vehicle_missing: ["Für eine eingetragene Abfahrt ist niemand angeschlossen; {kw} werden gebraucht.", "Anschließen, oder die Abfahrt verlegen oder zurückziehen."],
+  station_offline: ["Lader {subject} ist nicht verbunden; {kw} bleiben für ihn vorgehalten.", "Strom und Netz prüfen. Inzwischen gelten sein letztes Profil und danach sein Rückfallwert."],
+  price_late: ["Die bekannten Preise enden bald; dann werden die des Vortags angenommen.", "Prüfen, was die Preise schickt."],
   meter_stale: ["Der Standortzähler schweigt; {kw} andere Last werden angenommen.", "Prüfen, was die Zählerwerte schickt."],
 };
+// Powers and energies as people read them: 4,072 kW, not 4072.000 kW.
+const plain = (text) => text.replace(/(\d+\.\d+) (k?Wh?)\b/g, (_, value, unit) => `${number(Number(value), Number(value) < 100 ? 1 : 0)} ${unit}`);
+
 export function alertTexts(alert) {
   const german = language.value === "de" && GERMAN_ALERTS[alert.kind];
-  if (!german) return { lang: "en", text: alert.text, action: alert.action };
-  const amount = /[\d.]+ k?Wh?/.exec(alert.text)?.[0].replace(".", ",") ?? "–";
-  const filled = german[0].replace("{subject}", alert.subject).replace("{kw}", amount);
-  return { lang: "de", text: filled, action: german[1] };
+  if (!german) return { lang: "en", text: plain(alert.text), action: alert.action };
+  const amount = /[\d.]+ k?Wh?/.exec(alert.text)?.[0] ?? "–";
+  const filled = german[0].replace("{subject}", alert.subject).replace("{kw}", plain(amount));
+  const idle = alert.action.startsWith("Nothing is sent");
+  return { lang: "de", text: filled, action: idle ? NOTHING_SENT : german[1] };
 }
+const NOTHING_SENT = "In dieser Betriebsart wird nichts gesendet: live gehen, damit die Grenze gehalten wird.";
 
 const KINDS = {
   import_limit: "import limit",

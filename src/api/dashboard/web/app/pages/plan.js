@@ -70,7 +70,7 @@ function total(plan) {
     return [slot, limit > 0 ? load / limit : 0];
   });
   return gradient(steps, plan.slots, (share) =>
-    share > 0.98 ? "var(--limit)" : `color-mix(in srgb, var(--plan) ${Math.round(share * 90)}%, var(--cell))`,
+    share > 1.0005 ? "var(--limit)" : `color-mix(in srgb, var(--plan) ${Math.round(Math.min(1, share) * 100)}%, var(--cell))`,
   );
 }
 
@@ -139,6 +139,7 @@ function Why({ plan, chosen }) {
     return html`<${Card} title=${t("Why")}>
       <p class="quiet">${t("Choose a cell: click, or move with the arrow keys.")}</p>
       <ul class="legend">
+        <li><span class="swatch whole"></span>${t("all of the limit is in use")}</li>
         <li><span class="swatch charge"></span>${t("charges, the darker the more")}</li>
         <li><span class="swatch ready"></span>${t("ready")}</li>
         <li><span class="swatch leaves"></span>${t("leaves")}</li>

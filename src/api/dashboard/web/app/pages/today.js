@@ -1,5 +1,5 @@
 // Will every vehicle leave on time, how much room is there, what needs somebody.
-import { html, useMemo } from "../lib.js";
+import { html, useMemo, useState } from "../lib.js";
 import { part, post } from "../api.js";
 import { Chart } from "../chart.js";
 import { OverrideButtons } from "../override.js";
@@ -152,13 +152,16 @@ function Load({ history, plan }) {
     label=${t("Highest measured {peak}, highest planned {ahead}.", { peak: kw(peak), ahead: kw(ahead) })} />`;
 }
 
+const FIRST_ALERTS = 5;
+
 function Alerts({ of }) {
+  const [whole, setWhole] = useState(false);
   if (!of.data) return html`<${Waiting} of=${of} />`;
   const alerts = of.data.alerts;
   return html`<${Card} title=${t("What needs you")} aside=${html`<span class="count">${alerts.length}</span>`}>
     ${alerts.length === 0 && html`<${Empty}>${t("Nothing. Every part does its work.")}<//>`}
     <ul class="alerts">
-      ${alerts.slice(0, 20).map(
+      ${alerts.slice(0, whole ? 200 : FIRST_ALERTS).map(
         (a) => html`<li key=${`${a.kind} ${a.subject}`} class=${a.severity}>
           <${Pill} kind=${a.severity === "critical" ? "bad" : "warn"}>${alertTitle(a.kind)}<//>
           <${AlertText} alert=${a} />
@@ -166,6 +169,7 @@ function Alerts({ of }) {
         </li>`,
       )}
     </ul>
+    ${!whole && alerts.length > FIRST_ALERTS && html`<button type="button" class="small" onClick=${() => setWhole(true)}>${t("Show all {count}", { count: alerts.length })}</button>`}
   <//>`;
 }
 
@@ -189,6 +193,9 @@ const PLACES = {
   excursion_open: ["#/chargers", "Chargers"],
   limit_unknown: ["#/site", "Set the limit"],
   meter_stale: ["#/signals", "Signals"],
+  vehicle_missing: ["#/vehicles", "Vehicles"],
+  station_offline: ["#/chargers", "Chargers"],
+  price_late: ["#/signals", "Signals"],
 };
 
 function Remedy({ alert }) {
