@@ -97,7 +97,7 @@ mod tests {
             .await
             .expect_err("it never ends");
         supervisor.is_stopping();
-        let mut heard = || {
+        let heard = || {
             let mut bytes = [0; 64];
             let count = systemd.recv(&mut bytes).expect("a message");
             String::from_utf8_lossy(&bytes[..count]).into_owned()
