@@ -1,12 +1,13 @@
 #!/bin/sh
-# The dashboard in a real browser: the running demo, page by page, then a depot's first minutes with an
-# empty service and a charger that connects.
+# The dashboard in a real browser: the running demo, page by page; then, each with an empty service, a
+# CSMS vendor's and an aggregator's first minutes, a depot's with a charger that connects, and a site of
+# 500 chargers.
 #
 #   apt-get install -y chromium nodejs npm
 #   tests/browser/run.sh [FOLDER_FOR_SCREENSHOTS]
 #
 # EVENLOAD names the binary (default: a debug build made here), CHROMIUM the browser. ONLY=demo,
-# ONLY=depot or ONLY=many does one part. ASSETS names a folder whose files are shown instead of the
+# csms, depot or many does one part. ASSETS names a folder whose files are shown instead of the
 # binary's: to try changes of the pages without a build.
 # playwright-core and axe-core are installed under target/browser, never into the repository.
 set -eu
@@ -60,6 +61,12 @@ failed=
 token=$(od -An -N 24 -tx1 /dev/urandom | tr -d ' \n')
 export EVENLOAD__API__ADMIN_TOKEN="$token"
 play demo "$EVENLOAD" demo --speed 240
+if [ -z "${SIMULATED_CPO:-}" ]; then
+  (cd "$root" && cargo build --quiet --example simulated_cpo)
+  SIMULATED_CPO="$root/target/debug/examples/simulated_cpo"
+fi
+export SIMULATED_CPO EVENLOAD__OCPI__ALLOW_INSECURE=true
+play csms "$EVENLOAD" serve --listen 127.0.0.1:0 --data "$work/csms"
 play depot "$EVENLOAD" serve --listen 127.0.0.1:0 --data "$work/depot"
 play many "$EVENLOAD" serve --listen 127.0.0.1:0 --data "$work/many"
 if [ -n "$failed" ]; then

@@ -46,6 +46,7 @@ static EMBEDDED: &[(&str, &[u8])] = &embedded![
     "app/parts.js",
     "app/chart.js",
     "app/strip.js",
+    "app/dispatches.js",
     "app/override.js",
     "app/approve.js",
     "app/profile.js",

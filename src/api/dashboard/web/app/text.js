@@ -22,7 +22,10 @@ export const WORDS = [
   "unregistered", "invited", "registering", "registered", "current", "stale", // partners
   "confirmed", "confirmed or sent", "hardware", "uncontrollable", "free", // what an EVSE counts as
   "default", "transaction", "connected", "offline", "waiting", // stations
-  "live", "scheduled", "expired", // signals
+  "live", "scheduled", "expired", "fresh", "failed", // signals
+  "received", "planned", "applied", "measured", "closed", // how far a signal is
+  "accepted", "partially", "rejected", "withdrawn", "active", "measuring", // dispatches
+  "ok", "estimated", "missing", // how well it was measured
   "result", "active profile", "measured drop", "trusted sync accept", // why a limit counts as applied
 ];
 
@@ -39,6 +42,7 @@ const REASONS = {
   not_connected: "no car is there at this time",
   override: "an operator's override",
   expected_arrivals: "leaves room: others are expected to need this time",
+  wish: "is kept lower by a wish from outside",
 };
 export const reason = (name) => t(REASONS[name] ?? name);
 

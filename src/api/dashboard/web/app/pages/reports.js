@@ -2,6 +2,7 @@
 import { html, useState } from "../lib.js";
 import { get, part } from "../api.js";
 import { Chart } from "../chart.js";
+import { Delivered } from "../dispatches.js";
 import { Card, Empty, Page, Pill, Table, Tile, Waiting, download, say } from "../parts.js";
 import { now, site, useData } from "../store.js";
 import { age, dateClock, dayClock, instantOf, kw, kwh, localDay, money, number, span } from "../time.js";
@@ -31,7 +32,7 @@ export function Reports() {
     ${r && html`<button type="button" onClick=${() => sessionsFile(from)}>${t("Sessions as CSV")}</button>
       <button type="button" onClick=${() => reportFile(r)}>${t("Report as CSV")}</button>`}`;
   return html`<${Page} title=${t("Reports")} lead=${lead} actions=${actions}>
-    ${!r ? html`<${Waiting} of=${report} />` : html`<${Figures} report=${r} history=${history.data} />`}
+    ${!r ? html`<${Waiting} of=${report} />` : html`<${Figures} report=${r} history=${history.data} /><${Delivered} from=${from} />`}
   <//>`;
 }
 

@@ -1,6 +1,7 @@
 // Limits, prices and forecasts from outside: how old, from whom, and which of them decides when.
 import { html, useState } from "../lib.js";
 import { call, part, put, remove } from "../api.js";
+import { Dispatches, Flexibility } from "../dispatches.js";
 import { Effect } from "../override.js";
 import { Card, Dialog, Empty, Field, Page, Pill, Problem, Table, Waiting, say } from "../parts.js";
 import { canOperate, now, refresh, site, useData } from "../store.js";
@@ -24,6 +25,8 @@ export function Signals() {
         : html`<${List} rows=${signals.data.signals} onShow=${setShown} reload=${signals.reload} />`}
     <//>
     ${frame.data && html`<${Winners} frame=${frame.data} />`}
+    <${Flexibility} />
+    <${Dispatches} />
     <${History} />
     ${shown && html`<${Detail} name=${shown} onClose=${() => setShown(null)} />`}
     ${limiting && html`<${Limit} onClose=${() => { setLimiting(false); signals.reload(); }} />`}
@@ -44,7 +47,7 @@ function List({ rows, onShow, reload }) {
     { head: t("Signal"), header: true, cell: (s) => html`<button type="button" class="linklike" onClick=${() => onShow(s.key)}>${s.key}</button>` },
     { head: t("Kind"), cell: (s) => signalKind(s.kind) },
     { head: t("Now"), number: true, cell: (s) => (s.value_now === null || s.value_now === undefined ? "–" : `${number(s.value_now, 3)} ${s.unit ?? ""}`) },
-    { head: t("State"), cell: (s) => html`<${Pill} kind=${STATES[s.state] ?? "idle"}>${t(s.state)}<//>${!s.acted_on && html` <small>${t("shown only")}</small>`}` },
+    { head: t("State"), cell: (s) => html`<${Pill} kind=${s.source_state && s.source_state !== "fresh" ? "warn" : (STATES[s.state] ?? "idle")}>${t(s.state)}${s.source_state && s.source_state !== "fresh" ? `, ${t(s.source_state)}` : ""}<//>${!s.acted_on && html` <small>${t("shown only")}</small>`}` },
     { head: t("Age"), number: true, cell: (s) => age(s.age_s) },
     { head: t("Source"), cell: (s) => s.source, wide: true },
     { head: t("Reaches to"), cell: (s) => dayClock(s.until), wide: true },
@@ -126,6 +129,9 @@ function Detail({ name, onClose }) {
         <dt>${t("Revision")}</dt><dd>${s.revision}</dd>
         <dt>${t("Came in")}</dt><dd>${dateClock(s.received_at)} (${age(s.age_s)})</dd>
         <dt>${t("Valid until")}</dt><dd>${dateClock(s.valid_until)}</dd>
+        ${s.life && html`<dt>${t("How far it is")}</dt><dd>${s.life.stages.map((stage, i) => html`${i > 0 && " → "}<span class=${stage.reached ? "reached" : "quiet"}>${stage.reached ? "✓ " : ""}${t(stage.stage)}</span>`)}
+          ${s.life.within_limit !== null && html` <${Pill} kind=${s.life.within_limit ? "good" : "bad"}>${s.life.within_limit ? t("measured within it") : t("measured above it")}<//>`}</dd>`}
+        ${s.warnings?.length > 0 && html`<dt>${t("Note")}</dt><dd lang="en">${s.warnings.join("; ")}</dd>`}
       </dl>
       <${Table} caption=${t("Slots")} rows=${s.slots.slice(0, 200)} columns=${[
         { head: t("From"), cell: (r) => dayClock(r.start) },
