@@ -10,6 +10,7 @@ use super::ApiState;
 use super::auth::{Access, Scope};
 use super::problem::Faults;
 use super::query::Query;
+use super::residual::{Residual, ResidualView};
 use super::sites::Answer;
 use crate::domain::command::Action;
 use crate::domain::evse::{Evse, Phase};
@@ -73,6 +74,8 @@ struct CircuitBoundView {
     /// The bound is above the limit.
     exceeded: bool,
     phases: Vec<PhaseBoundView>,
+    /// What nobody could bound any more if we died now; `None`: no limit is known.
+    residual: Option<ResidualView>,
     evses: Vec<EvseBoundView>,
 }
 
@@ -132,6 +135,7 @@ fn circuit_view(state: &SiteState, circuit: &Circuit, now: Time, at: Time) -> Ci
         headroom_kw: limit.map(|_| bound.headroom().at(at).kilowatts()),
         exceeded: bound.is_exceeded(at),
         phases,
+        residual: Residual::of(state, circuit, now).map(Residual::view),
         evses,
     }
 }

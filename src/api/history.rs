@@ -1,4 +1,4 @@
-//! `/sites/{site}/history` and `/sites/{site}/journal`: what was, as far as this process remembers.
+//! `/sites/{site}/history` and `/sites/{site}/journal`: what was, as far as it is kept.
 
 use actix_web::web::{Data, Path};
 use actix_web::{HttpRequest, HttpResponse};
@@ -32,13 +32,7 @@ pub(super) async fn powers(
     query.close();
     faults.check()?;
     let (key, _) = access.snapshot(&api, &path)?;
-    let samples: Vec<Sample> = api.chronicle.read(&key, |site| {
-        site.power
-            .samples()
-            .filter(|sample| sample.at().is_some_and(|at| from <= at && at < to))
-            .copied()
-            .collect()
-    });
+    let samples: Vec<Sample> = api.chronicle.samples(&key, from, to).await?;
     let kilowatts = |of: fn(&Sample) -> i64| -> Vec<f64> {
         let watts = samples.iter().map(of);
         watts.map(|w| Power::from_watts(w).kilowatts()).collect()

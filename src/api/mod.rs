@@ -8,6 +8,7 @@
 mod alerts;
 pub mod audit;
 pub mod auth;
+mod backup;
 mod baseline;
 mod body;
 mod bound;
@@ -37,6 +38,7 @@ pub mod ports;
 pub mod problem;
 mod query;
 mod reports;
+mod residual;
 mod routes;
 mod scrape;
 mod sessions;
@@ -66,7 +68,7 @@ pub use self::dashboard::notice;
 use self::dispatches::DispatchBook;
 use self::keys::Keyring;
 use self::metrics::Metrics;
-use self::ports::{Health, Partners, SiteDirectory, Stations};
+use self::ports::{Backups, Health, Partners, SiteDirectory, Stations};
 pub use self::routes::configure;
 pub use self::throttle::Rates;
 use self::throttle::Throttle;
@@ -94,6 +96,8 @@ pub struct ApiParts {
     pub stations: Arc<dyn Stations>,
     /// The parts of the service.
     pub health: Arc<dyn Health>,
+    /// Backups of what is kept.
+    pub backups: Arc<dyn Backups>,
     /// Who may come in.
     pub keys: Arc<Keyring>,
     /// Who changed what.
@@ -118,6 +122,7 @@ pub struct ApiState {
     partners: Arc<dyn Partners>,
     stations: Arc<dyn Stations>,
     health: Arc<dyn Health>,
+    backups: Arc<dyn Backups>,
     keys: Arc<Keyring>,
     audit: Arc<AuditLog>,
     chronicle: Arc<Chronicle>,
@@ -141,6 +146,7 @@ impl ApiState {
             partners: parts.partners,
             stations: parts.stations,
             health: parts.health,
+            backups: parts.backups,
             keys: parts.keys,
             audit: parts.audit,
             chronicle: parts.chronicle,

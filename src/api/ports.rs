@@ -2,12 +2,14 @@
 
 use std::fmt;
 
+use actix_web::web::Bytes;
 use serde::Serialize;
+use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
 use crate::domain::evse::{EvseSource, Supply};
 use crate::domain::id::{PartnerId, PartnerKey, SiteId, SiteKey, StationId, TenantId};
-use crate::domain::ports::PortFuture;
+use crate::domain::ports::{PortError, PortFuture};
 use crate::domain::quantity::Power;
 use crate::domain::site::Site;
 use crate::domain::time::Time;
@@ -392,6 +394,21 @@ pub trait Stations: Send + Sync {
         action: String,
         payload: serde_json::Value,
     ) -> PortFuture<'_, StationCall>;
+}
+
+/// A backup on its way, in pieces. An error instead of a piece ends it.
+#[derive(Debug)]
+pub struct BackupPieces {
+    /// The first piece, which is there already.
+    pub first: Option<Bytes>,
+    /// Those after it.
+    pub rest: mpsc::Receiver<Result<Bytes, PortError>>,
+}
+
+/// Backups of everything that is kept.
+pub trait Backups: Send + Sync {
+    /// Begins one; `PortError::Overloaded` while another is made.
+    fn begin(&self) -> PortFuture<'_, BackupPieces>;
 }
 
 /// How a part of the service is.

@@ -1,5 +1,5 @@
-//! `/reports/savings` and `/reports/sessions`: what charging cost against a named baseline, from what was measured since
-//! this process started, two days at most.
+//! `/reports/savings` and `/reports/sessions`: what charging cost against a named baseline, from what
+//! was measured and is kept.
 //!
 //! Each baseline gives every session the energy it really took, at the prices of that time; a session
 //! that runs counts with what it has so far. See [`super::baseline`].
@@ -38,13 +38,10 @@ pub(super) async fn savings(api: Data<ApiState>, request: HttpRequest) -> Answer
     let now = api.clock.now();
     let span = Span::of(&request, now, true)?;
     let (key, state) = access.snapshot(&api, &span.site)?;
-    let (samples, outcomes): (Vec<Sample>, Vec<Outcome>) = api.chronicle.read(&key, |site| {
-        let within = |sample: &&Sample| sample.at().is_some_and(|at| span.holds(at));
+    let samples: Vec<Sample> = api.chronicle.samples(&key, span.from, span.to).await?;
+    let outcomes: Vec<Outcome> = api.chronicle.read(&key, |site| {
         let came = |outcome: &&Outcome| span.holds(outcome.started_at);
-        (
-            site.power.samples().filter(within).copied().collect(),
-            site.sessions.iter().filter(came).cloned().collect(),
-        )
+        site.sessions.iter().filter(came).cloned().collect()
     });
     let mut body = report(&state, &samples, &outcomes);
     body["site"] = json!(key.site);

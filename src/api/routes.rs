@@ -10,9 +10,9 @@ use actix_web::{Error, HttpRequest, Resource};
 
 use super::problem::Problem;
 use super::{
-    alerts, audit, bound, dashboard, departures, dispatches, events, flexibility, frame, health,
-    history, import, keys, mode, openapi, overrides, partners, plan, reports, sessions, signals,
-    site_meter, sites, stations,
+    alerts, audit, backup, bound, dashboard, departures, dispatches, events, flexibility, frame,
+    health, history, import, keys, mode, openapi, overrides, partners, plan, reports, sessions,
+    signals, site_meter, sites, stations,
 };
 
 /// Mounts the API, health, metrics and the start page. The application data must hold
@@ -151,6 +151,7 @@ fn people_routes(scope: &mut ServiceConfig) {
                 .route(web::delete().to(keys::users::remove)),
         )
         .service(resource("/audit", "GET").route(web::get().to(audit::list)))
+        .service(resource("/backup", "POST").route(web::post().to(backup::create)))
         .service(resource("/events", "GET").route(web::get().to(events::stream)))
         .service(resource("/reports/savings", "GET").route(web::get().to(reports::savings)))
         .service(resource("/reports/sessions", "GET").route(web::get().to(reports::sessions)));

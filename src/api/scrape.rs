@@ -7,6 +7,7 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::registry::Registry;
 
 use super::plan::newest_sent;
+use super::residual::Residual;
 use super::site_view::sessions_active;
 use crate::domain::evse::Evse;
 use crate::domain::id::SiteKey;
@@ -58,6 +59,12 @@ struct SignalLabels {
     source: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ResidualLabels {
+    site: String,
+    case: String,
+}
+
 #[derive(Default)]
 struct Gauges {
     power: Family<PowerLabels, Gauge>,
@@ -69,6 +76,7 @@ struct Gauges {
     evse_power: Family<EvsePowerLabels, Gauge>,
     margin: Family<SiteLabels, Gauge>,
     signal_age: Family<SignalLabels, Gauge>,
+    residual: Family<ResidualLabels, Gauge>,
 }
 
 /// The metrics of these sites now.
@@ -141,6 +149,12 @@ pub(super) fn registry(states: &[(Snapshot, SiteKey)], now: Time) -> Registry {
         }),
     );
     registry.register(
+        "residual_risk_watts",
+        "By how much the limit would be passed after our death: if a car came to every free EVSE, and \
+         if each that leaves were followed by another besides",
+        gauges.residual,
+    );
+    registry.register(
         "self_caused",
         "Excursions that a command of ours caused; must be 0",
         ConstCounter::new(self_caused),
@@ -183,6 +197,18 @@ impl Gauges {
             self.set_power(site, "uncontrolled", state.uncontrolled(root, now).at(now));
             if let Some(limit) = root.import_limit {
                 self.set_limit(site, "configured", limit);
+            }
+            if let Some(residual) = Residual::of(state, root, now) {
+                for (case, power) in [
+                    ("arrivals", residual.arrivals_over),
+                    ("successors", residual.successors_over),
+                ] {
+                    let label = ResidualLabels {
+                        site: site.to_owned(),
+                        case: case.to_owned(),
+                    };
+                    self.residual.get_or_create(&label).set(power.watts());
+                }
             }
             let effective = state.limit(root).at(now);
             if effective < UNLIMITED {

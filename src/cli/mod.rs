@@ -3,9 +3,11 @@
 //! `--json` prints one object; tables are for terminals. Diagnostics go to standard error.
 
 pub mod backtest;
+pub mod backup;
 mod batch;
 pub mod check;
 pub mod completions;
+mod data_folder;
 pub mod demo;
 pub mod doctor;
 pub mod exit;
@@ -19,8 +21,10 @@ pub mod partner;
 pub mod plan;
 mod remote;
 pub mod report;
+pub mod restore;
 pub mod serve;
 pub mod site;
+pub mod store;
 pub mod token;
 pub mod version;
 
@@ -64,6 +68,12 @@ enum Command {
     Site(site::SiteArgs),
     /// Look at everything that must be right before limits are sent
     Doctor(doctor::DoctorArgs),
+    /// Look into the store of a stopped service: verify
+    Store(store::StoreArgs),
+    /// Everything that is kept, in one file; of a stopped or of a running service
+    Backup(backup::BackupArgs),
+    /// Make the store anew from a backup or a snapshot
+    Restore(restore::RestoreArgs),
     /// Tokens for programs: create, list, revoke
     Token(token::TokenArgs),
     /// Print the description of the REST API for machines
@@ -82,6 +92,7 @@ enum Command {
 
 /// Runs the command line of this process.
 pub fn run() -> Exit {
+    crate::store::sled_store::hush_panics();
     match CommandLine::try_parse() {
         Ok(line) => match line.command {
             Command::Serve(args) => args.run(),
@@ -94,6 +105,9 @@ pub fn run() -> Exit {
             Command::Partner(args) => args.run(),
             Command::Site(args) => args.run(),
             Command::Doctor(args) => args.run(),
+            Command::Store(args) => args.run(),
+            Command::Backup(args) => args.run(),
+            Command::Restore(args) => args.run(),
             Command::Token(args) => args.run(),
             Command::Openapi(args) => args.run(),
             Command::Completions(args) => args.run(),

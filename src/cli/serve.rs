@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::check::refuse;
+use super::data_folder;
 use super::exit::Exit;
 use super::output;
 use crate::config::{Config, ConfigError, Flag, Loaded, Supervision};
 use crate::service::supervisor::Supervisor;
 use crate::service::{self, Base, Running, StartError, telemetry};
-use crate::store::StoreError;
 
 /// Arguments of `evenload serve`.
 #[derive(Debug, Args)]
@@ -84,15 +84,15 @@ async fn start(config: Config) -> Result<Running, StartError> {
 /// Whether it is for the operator to mend, rather than a defect.
 fn exit(error: &StartError) -> Exit {
     match error {
-        StartError::Listen { .. }
-        | StartError::Tls(_)
-        | StartError::Key(_)
-        | StartError::Store(StoreError::Locked { .. } | StoreError::Newer { .. }) => Exit::Invalid,
+        StartError::Listen { .. } | StartError::Tls(_) | StartError::Key(_) => Exit::Invalid,
+        StartError::Store(error) => data_folder::exit(error),
+        StartError::Sites(_) => Exit::CheckFailed,
         _ => Exit::Internal,
     }
 }
 
 async fn serve(config: Config) -> Exit {
+    let dir = config.data.dir.clone();
     match start(config).await {
         Ok(running) => {
             welcome(&running);
@@ -108,6 +108,11 @@ async fn serve(config: Config) -> Exit {
         }
         Err(error) => {
             output::complain(&format!("evenload did not start: {error}"));
+            if let StartError::Store(error) = &error
+                && let Some(next) = data_folder::advice(error, &dir)
+            {
+                output::complain(&next);
+            }
             exit(&error)
         }
     }

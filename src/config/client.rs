@@ -52,6 +52,11 @@ pub fn service_url(given: Option<Url>) -> Result<Url, ClientFault> {
     }
 }
 
+/// The address in `EVENLOAD_URL`, if it is one.
+pub fn service_variable() -> Option<Url> {
+    Url::parse(&variable("EVENLOAD_URL")?).ok()
+}
+
 fn checked(origin: &'static str, text: &str) -> Result<Url, ClientFault> {
     let usable = |url: &Url| matches!(url.scheme(), "http" | "https") && url.has_host();
     Url::parse(text)

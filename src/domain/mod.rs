@@ -1,5 +1,6 @@
 //! The nouns of smart charging: no I/O, no async, no clock, no wire formats.
 
+pub mod audit;
 pub mod command;
 pub mod curve;
 pub mod dispatch;

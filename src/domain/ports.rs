@@ -83,6 +83,12 @@ pub trait Records: Send + Sync {
     /// Reads all whose key begins with `prefix`, in the order of keys, `limit` at most.
     fn scan(&self, prefix: &str, limit: usize) -> PortFuture<'_, Vec<(String, Vec<u8>)>>;
 
+    /// Writes all or none, on disk within a second: readings and history, which nobody was told are
+    /// kept.
+    fn write_later(&self, writes: Vec<RecordWrite>) -> PortFuture<'_, ()> {
+        self.write(writes)
+    }
+
     /// Writes all or none; durable when it returns.
     fn write(&self, writes: Vec<RecordWrite>) -> PortFuture<'_, ()>;
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Notify;
 
 use super::activity::Activity;
+use super::backups::SnapshotHealth;
 use super::sites::Registry;
 use crate::api::ports::{
     CheckRow, CheckStatus, Configured, Deviation, Exchange, Guess, Health, Invitation, OfferedEvse,
@@ -21,6 +22,7 @@ use crate::ocpi::exchange::{Direction, LoggedExchange};
 use crate::ocpi::{self, Edge, EdgeError};
 use crate::ocpp;
 use crate::state::Snapshot;
+use crate::store::Store;
 
 /// The sites as the API sees them.
 #[derive(Debug)]
@@ -378,18 +380,34 @@ pub struct Vitals {
     edge: Edge,
     stations: ocpp::Edge,
     failing: Arc<super::sites::StoreHealth>,
+    store: Arc<dyn Store>,
+    snapshots: Arc<SnapshotHealth>,
 }
 
 impl Vitals {
     /// The parts of this service.
-    pub fn new(registry: Registry, edge: Edge, stations: ocpp::Edge) -> Self {
+    pub fn new(
+        registry: Registry,
+        edge: Edge,
+        stations: ocpp::Edge,
+        store: Arc<dyn Store>,
+        snapshots: Arc<SnapshotHealth>,
+    ) -> Self {
         let failing = registry.store_health();
         Self {
             registry,
             edge,
             stations,
             failing,
+            store,
+            snapshots,
         }
+    }
+
+    /// What the store takes now, then what it took last.
+    fn store_error(&self) -> Option<String> {
+        let now = self.store.accepts_writes().err().map(|it| it.to_string());
+        now.or_else(|| self.failing.last_error())
     }
 }
 
@@ -401,7 +419,7 @@ impl Health for Vitals {
             age_s,
             detail,
         };
-        let store = match self.failing.last_error() {
+        let store = match self.store_error() {
             None => part("store", PartStatus::Ok, None, None),
             Some(error) => part("store", PartStatus::Failed, None, Some(error)),
         };
@@ -448,14 +466,25 @@ impl Health for Vitals {
             let detail = format!("no answer from {}", failing.join(", "));
             part("ocpi", PartStatus::Degraded, None, Some(detail))
         };
+        let snapshots = match self.snapshots.last() {
+            (None, None) => None,
+            (at, None) => Some((PartStatus::Ok, at, None)),
+            (at, Some(error)) => Some((PartStatus::Degraded, at, Some(error))),
+        };
+        let snapshots = snapshots.map(|(status, at, error)| {
+            let age = at.and_then(|at| (now - at).to_std().ok());
+            part("snapshots", status, age.map(|age| age.as_secs_f64()), error)
+        });
         // A charger that is offline is its own trouble, not the service's.
         let (stations, connected) = self.stations.counts();
         let ocpp = format!("{connected} of {stations} stations connected");
-        vec![
+        let mut parts = vec![
             store,
             part("planner", planner_status, age_s, Some(sites)),
             ocpi,
             part("ocpp", PartStatus::Ok, None, Some(ocpp)),
-        ]
+        ];
+        parts.extend(snapshots);
+        parts
     }
 }

@@ -1,12 +1,14 @@
 //! The imperative shell: clock, tasks, shutdown, telemetry.
 
 pub mod activity;
+pub mod backups;
 mod bodies;
 pub mod clock;
 pub mod directory;
 mod key;
 mod limit_watch;
 pub mod outlet;
+mod restored;
 mod run;
 mod settler;
 pub mod site_actor;

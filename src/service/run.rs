@@ -9,18 +9,21 @@ use std::time::Duration;
 use actix_web::middleware::from_fn;
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
+use chrono::TimeDelta;
 use thiserror::Error;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tracing::{info, warn};
 
 use super::activity::Activity;
+use super::backups::{BackupDesk, SnapshotHealth, Snapshots};
 use super::bodies;
 use super::clock::SystemClock;
 use super::directory::{Directory, PartnerDesk, Vitals};
 use super::key::key_of;
 use super::limit_watch::LimitWatch;
 use super::outlet::{OcpiSender, Outlets};
+use super::restored;
 use super::settler;
 use super::sites::{Common, LoadError, Registry};
 use super::station_desk::StationDesk;
@@ -34,7 +37,7 @@ use crate::api::keys::Keyring;
 use crate::api::{self, ApiParts, ApiState, Rates};
 use crate::config::Config;
 use crate::domain::id::TenantId;
-use crate::domain::ports::{Clock, Ports, Sites};
+use crate::domain::ports::{Clock, PortError, Ports, Sites};
 use crate::ocpi::{self, Edge, EdgeError, Settings};
 use crate::ocpp;
 use crate::store::journal::Journal;
@@ -44,6 +47,9 @@ use crate::store::{Store, StoreError};
 
 /// How long a stop may take before connections are cut.
 const STOP_BUDGET: Duration = Duration::from_secs(8);
+
+/// How often history goes to the store.
+const KEEP_EVERY: TimeDelta = TimeDelta::minutes(1);
 
 /// Threads that answer HTTP; planning has its own.
 const HTTP_WORKERS: usize = 2;
@@ -71,6 +77,11 @@ pub enum StartError {
     /// The sites could not be restored.
     #[error(transparent)]
     Sites(#[from] LoadError),
+    /// What a restored store believes could not be taken back.
+    #[error(
+        "the store was restored, but what it believes of chargers could not be taken back: {0}"
+    )]
+    Restored(#[from] PortError),
     /// The partners could not be restored.
     #[error(transparent)]
     Partners(#[from] EdgeError),
@@ -138,6 +149,9 @@ impl Running {
         info!("stopping");
         // Nobody listening means everything has stopped already.
         let _ = self.stop.send(true);
+        if let Err(error) = self.chronicle.keep(self.clock.now()).await {
+            warn!(%error, "the last minutes of history are not kept");
+        }
         self.chronicle.close();
         if tokio::time::timeout(STOP_BUDGET, self.server.stop(true))
             .await
@@ -161,6 +175,29 @@ impl Running {
     }
 }
 
+/// Hands history to the store every minute. What could not be handed over is with the next.
+async fn keep_history(
+    chronicle: Arc<Chronicle>,
+    clock: Arc<dyn Clock>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let mut is_failing = false;
+    loop {
+        let next = clock.now() + KEEP_EVERY;
+        tokio::select! {
+            _ = stop.changed() => return,
+            () = clock.sleep_until(next) => {}
+        }
+        let kept = chronicle.keep(clock.now()).await;
+        if let Err(error) = &kept
+            && !is_failing
+        {
+            warn!(%error, "history cannot be kept");
+        }
+        is_failing = kept.is_err();
+    }
+}
+
 /// What a service runs on; the simulator brings its own.
 #[derive(Clone, Debug)]
 pub struct Base {
@@ -173,7 +210,13 @@ pub struct Base {
 impl Base {
     /// The machine's clock and the store in the configured folder.
     pub fn of(config: &Config) -> Result<Self, StartError> {
-        let store = SledStore::open(&config.data.dir, SledOptions::default())?;
+        let min_free_bytes = u64::from(config.data.min_free_mib) * 1024 * 1024;
+        let options = SledOptions {
+            min_free_bytes,
+            reserve_bytes: min_free_bytes / 8,
+            ..SledOptions::default()
+        };
+        let store = SledStore::open(&config.data.dir, options)?;
         Ok(Self {
             clock: Arc::new(SystemClock),
             store: Arc::new(store),
@@ -213,6 +256,7 @@ pub async fn start_on(
         option_env!("EVENLOAD_COMMIT").unwrap_or("unknown"),
     ));
     let records = Arc::new(StoreRecords::new(store.clone()));
+    let shelf = records.clone();
     let data = &config.data;
     let key = key_of(&data.dir, &*records, data.new_secret_key).await?;
     let tokens = AdminToken::load(&*records, config.api.admin_token.as_ref()).await?;
@@ -220,7 +264,9 @@ pub async fn start_on(
     let keys = Arc::new(keys.map_err(TokenError::from)?);
     let audit = AuditLog::open(records.clone()).await;
     let audit = Arc::new(audit.map_err(TokenError::from)?);
-    let chronicle = Arc::new(Chronicle::new(config.planner.clone()));
+    let chronicle =
+        Chronicle::new(config.planner.clone()).kept_in(records.clone(), data.history_days);
+    let chronicle = Arc::new(chronicle);
     let dispatches = DispatchBook::open(records.clone()).await;
     let dispatches = Arc::new(dispatches.map_err(TokenError::from)?);
 
@@ -267,8 +313,10 @@ pub async fn start_on(
     outlets.to_stations(stations.clone());
     let restored = registry.load().await?;
     info!(sites = restored, "restored");
+    restored::distrust(&registry, &*shelf).await?;
 
     let changed = Arc::new(tokio::sync::Notify::new());
+    let snapshots = Arc::new(SnapshotHealth::default());
     let state = Data::new(ApiState::new(ApiParts {
         clock: clock.clone(),
         sites,
@@ -288,7 +336,10 @@ pub async fn start_on(
             registry.clone(),
             edge.clone(),
             stations.clone(),
+            store.clone(),
+            snapshots.clone(),
         )),
+        backups: Arc::new(BackupDesk::new(store.clone())),
         keys: keys.clone(),
         audit,
         chronicle: chronicle.clone(),
@@ -338,6 +389,14 @@ pub async fn start_on(
         stopped.clone(),
     ));
     let pulling = tokio::spawn(async move { edge.run().await });
+    let mut tasks = vec![serving, pulling, watching, settling];
+    if config.data.history_days > 0 {
+        let kept = keep_history(chronicle.clone(), clock.clone(), stopped.clone());
+        tasks.push(tokio::spawn(kept));
+    }
+    if let Some(making) = Snapshots::of(&config.data, store.clone(), clock.clone(), snapshots) {
+        tasks.push(tokio::spawn(making.run(stopped.clone())));
+    }
     info!(%public_url, listen = %bound, "ready");
     Ok(Running {
         address: bound,
@@ -352,6 +411,6 @@ pub async fn start_on(
         store,
         stop,
         server: handle,
-        tasks: vec![serving, pulling, watching, settling],
+        tasks,
     })
 }

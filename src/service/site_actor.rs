@@ -26,6 +26,7 @@ use crate::domain::ports::{Clock, PortError, RecordWrite};
 use crate::domain::time::Time;
 use crate::planner;
 use crate::state::Snapshot;
+use crate::store::StoreError;
 use crate::store::journal::Journal;
 
 /// Submissions that wait for one site; beyond, submitters are told to come again.
@@ -133,9 +134,16 @@ impl SiteActor {
                     wanted.events.push(self.core.accept(EventKind::Ticked, now));
                 }
                 self.take_in(&own, &submissions, &mut wanted, now);
-                let turn = self.core.dispatch(now);
+                let nearly_full = self.journal.store().accepts_writes().err();
+                let turn = match &nearly_full {
+                    None => self.core.dispatch(now),
+                    Some(_) => self.core.dispatch_lowerings(now),
+                };
                 wanted.events.extend(turn.events);
                 let saved = self.save(&wanted, &mut own).await;
+                if saved.is_ok() {
+                    tell_nearly_full(nearly_full.as_ref(), &mut own);
+                }
                 if saved.is_ok() {
                     own.settled();
                     if !turn.commands.is_empty() {
@@ -256,6 +264,18 @@ impl SiteActor {
     }
 }
 
+/// Says once that only lowerings leave, and once that all is well again.
+fn tell_nearly_full(why: Option<&StoreError>, own: &mut Own) {
+    match why {
+        Some(error) if !own.only_lowers => {
+            error!(%error, "limits are only lowered, and nothing is raised, until there is room");
+        }
+        None if own.only_lowers => info!("there is room again; limits are raised as well"),
+        _ => {}
+    }
+    own.only_lowers = why.is_some();
+}
+
 /// Tells who submitted that it is durable, or why not.
 fn answer(submissions: Vec<Submission>, saved: &Result<(), PortError>) {
     for submission in submissions {
@@ -293,6 +313,8 @@ struct Own {
     since_snapshot: u64,
     /// The last turn could not be stored.
     is_failing: bool,
+    /// The disk is nearly full: only lowerings leave.
+    only_lowers: bool,
 }
 
 impl Own {

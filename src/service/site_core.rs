@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::dispatch;
-use crate::domain::command::Command;
+use crate::domain::command::{Action, Command};
+use crate::domain::curve::PowerCurve;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::policy::Policy;
 use crate::domain::time::{Horizon, Time};
@@ -19,6 +20,25 @@ pub struct Turn {
     pub commands: Vec<Command>,
     /// When to look again though nothing happened.
     pub wake_at: Option<Time>,
+}
+
+/// Whether a command leaves what its EVSE may draw as it is, or lowers it, at every later instant.
+fn lowers(state: &SiteState, command: &Command, now: Time) -> bool {
+    match &command.action {
+        Action::ReadProfile => true,
+        Action::ClearProfile | Action::SetDefault { .. } => false,
+        Action::SetProfile { profile } => {
+            let (Some(evse), Some(believed)) = (
+                state.site.evse(&command.evse),
+                state.evses.get(&command.evse),
+            ) else {
+                return false;
+            };
+            let underneath = believed.underneath(evse);
+            let after = evse.worst_case_between(profile, &PowerCurve::zero(), &underneath);
+            after.is_within(&believed.bound(evse), now)
+        }
+    }
 }
 
 /// A site's state with the two questions that are asked of it: is a plan wanted, what goes out.
@@ -103,6 +123,21 @@ impl SiteCore {
     /// Asks dispatch what goes out now and applies that it is issued.
     pub fn dispatch(&mut self, now: Time) -> Turn {
         let wanted = dispatch::reconcile(&self.state, &self.policy, now);
+        self.issue(wanted, now)
+    }
+
+    /// As [`SiteCore::dispatch`], but nothing that could raise what an EVSE may draw: while the
+    /// disk is nearly full. What is left out takes nothing from the others.
+    pub fn dispatch_lowerings(&mut self, now: Time) -> Turn {
+        let mut wanted = dispatch::reconcile(&self.state, &self.policy, now);
+        let state = &self.state;
+        wanted
+            .commands
+            .retain(|command| lowers(state, command, now));
+        self.issue(wanted, now)
+    }
+
+    fn issue(&mut self, wanted: dispatch::Dispatch, now: Time) -> Turn {
         let events = wanted
             .commands
             .iter()

@@ -158,6 +158,8 @@ impl Registry {
             }
             claims.extend(Claim::all(&key, &state, &since));
             let site_seq = state.last_seq;
+            let now = self.common.clock.now();
+            self.common.chronicle.restore(&key, &state, now).await;
             let handle = self.start(key.clone(), state);
             let submission = Submission {
                 events: vec![EventKind::Restarted],
@@ -194,6 +196,8 @@ impl Registry {
                 || SiteState::new(site.clone(), self.common.clock.now()),
                 |before| before.state,
             );
+            let now = self.common.clock.now();
+            self.common.chronicle.restore(&key, &state, now).await;
             self.start(key.clone(), state);
         }
         let event = EventKind::SiteConfigured {

@@ -4,9 +4,9 @@
 //! `{"key":..,"version":..,"value":..}` with the value in Base64, and at the end
 //! `{"sha256":..}` over all bytes before it. A file without its last line is not a backup.
 
-use std::fs::File;
-use std::io::{self, BufRead as _, BufReader};
-use std::path::Path;
+use std::fs::{self, File};
+use std::io::{self, BufRead as _, BufReader, BufWriter};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -17,7 +17,9 @@ use sha2::{Digest, Sha256};
 use super::batch::{MAX_VALUE_BYTES, Record, Seq};
 use super::envelope::{self, FORMAT};
 use super::error::StoreError;
-use super::sled_store::replace_file;
+use super::picture::Page;
+use super::sled_store::{begin_file, end_file};
+use super::{Backup, Store};
 
 /// Records read at a time.
 const PAGE: usize = 500;
@@ -43,55 +45,126 @@ struct EndLine {
     sha256: String,
 }
 
-/// Writes records in their envelopes to a file, each checked once more. Gives their number.
-pub(super) fn write<B: AsRef<[u8]>>(
-    path: &Path,
+/// Writes the records of pages, each checked once more, until there are no more.
+pub(super) fn write(
+    sink: &mut dyn io::Write,
     place: &Arc<str>,
-    head: Seq,
-    sealed: Vec<(Vec<u8>, B)>,
-) -> Result<u64, StoreError> {
-    let count = sealed.len() as u64;
-    let mut damage = None;
-    let written = replace_file(path, |file| {
-        let mut file = Hashing {
-            file,
-            hash: Sha256::new(),
-        };
-        let head = HeadLine {
-            evenload_backup: FORMAT,
-            head: head.0,
-            records: count,
-        };
-        file.line(&head)?;
-        for (key, bytes) in sealed {
+    backup: Backup,
+    mut next_page: impl FnMut() -> Result<Option<Page>, StoreError>,
+) -> Result<(), StoreError> {
+    let mut sink = Hashing {
+        sink,
+        hash: Sha256::new(),
+    };
+    let failed = |error| StoreError::from_io("backup", &"the file of the backup".into(), error);
+    let head = HeadLine {
+        evenload_backup: FORMAT,
+        head: backup.head.0,
+        records: backup.records,
+    };
+    sink.line(&head).map_err(failed)?;
+    let mut written = 0;
+    while let Some(page) = next_page()? {
+        for (key, bytes) in page {
             let key = String::from_utf8_lossy(&key).into_owned();
-            let opened = match envelope::open(&key, bytes.as_ref()) {
-                Ok(opened) => opened,
-                Err(error) => {
-                    damage = Some(format!("{key:?} {error}"));
-                    return Err(io::Error::other("a record is damaged"));
-                }
-            };
-            file.line(&RecordLine {
+            let opened = envelope::open(&key, &bytes).map_err(|error| {
+                StoreError::damaged("backup", place, format!("{key:?} {error}"))
+            })?;
+            let line = RecordLine {
                 version: opened.version.0,
                 value: STANDARD.encode(opened.value),
                 key,
-            })?;
+            };
+            sink.line(&line).map_err(failed)?;
+            written += 1;
         }
-        let sha256 = hex(&file.hash.clone().finalize());
-        file.line(&EndLine { sha256 })
-    });
-    if let Some(detail) = damage {
+    }
+    if written != backup.records {
+        let detail = format!(
+            "{} records are counted, but {written} were read",
+            backup.records
+        );
         return Err(StoreError::damaged("backup", place, detail));
     }
-    written.map_err(|error| {
-        StoreError::from_io("backup", &path.display().to_string().into(), error)
-    })?;
-    Ok(count)
+    let sha256 = hex(&sink.hash.clone().finalize());
+    sink.line(&EndLine { sha256 }).map_err(failed)?;
+    sink.sink.flush().map_err(failed)
+}
+
+/// Makes a backup of an open store in a file, which appears under its name when it is whole and on
+/// disk.
+pub async fn to_file(store: &dyn Store, path: &Path) -> Result<Backup, StoreError> {
+    let begun = Begun::at(path)?;
+    let sink = Box::new(BufWriter::new(begun.sink()?));
+    begun.end(store.backup(sink).await)
+}
+
+/// As [`to_file`], on this thread.
+pub(super) fn to_file_now(
+    path: &Path,
+    write: impl FnOnce(&mut dyn io::Write) -> Result<Backup, StoreError>,
+) -> Result<Backup, StoreError> {
+    let begun = Begun::at(path)?;
+    let mut sink = BufWriter::new(begun.sink()?);
+    begun.end(write(&mut sink))
+}
+
+/// A file beside the name it will have.
+struct Begun {
+    path: PathBuf,
+    beside: PathBuf,
+    file: File,
+}
+
+impl Begun {
+    fn at(path: &Path) -> Result<Self, StoreError> {
+        let (beside, file) = begin_file(path).map_err(|error| at_file(path, error))?;
+        Ok(Self {
+            path: path.to_owned(),
+            beside,
+            file,
+        })
+    }
+
+    fn sink(&self) -> Result<File, StoreError> {
+        self.file
+            .try_clone()
+            .map_err(|error| at_file(&self.path, error))
+    }
+
+    fn end(self, written: Result<Backup, StoreError>) -> Result<Backup, StoreError> {
+        let ended = written.and_then(|backup| {
+            end_file(&self.beside, &self.file, &self.path)
+                .map_err(|error| at_file(&self.path, error))?;
+            Ok(backup)
+        });
+        if ended.is_err() {
+            // What was begun is of no use to anybody.
+            let _ = fs::remove_file(&self.beside);
+        }
+        ended
+    }
+}
+
+fn at_file(path: &Path, error: io::Error) -> StoreError {
+    StoreError::from_io("backup", &path.display().to_string().into(), error)
+}
+
+/// Reads a whole backup and says what it holds.
+pub fn check(path: &Path) -> Result<Backup, StoreError> {
+    let mut reader = ArchiveReader::open(path)?;
+    let mut records = 0;
+    while let Some(page) = reader.next_page()? {
+        records += page.len() as u64;
+    }
+    Ok(Backup {
+        records,
+        head: reader.head(),
+    })
 }
 
 struct Hashing<'a> {
-    file: &'a mut dyn io::Write,
+    sink: &'a mut dyn io::Write,
     hash: Sha256,
 }
 
@@ -100,7 +173,7 @@ impl Hashing<'_> {
         let mut text = serde_json::to_vec(line)?;
         text.push(b'\n');
         self.hash.update(&text);
-        self.file.write_all(&text)
+        self.sink.write_all(&text)
     }
 }
 

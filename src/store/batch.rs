@@ -88,6 +88,7 @@ pub struct Batch {
     pub(super) writes: BTreeMap<String, Option<Vec<u8>>>,
     pub(super) expect: Vec<(String, Expected)>,
     pub(super) flush: Flush,
+    pub(super) essential: bool,
 }
 
 impl Batch {
@@ -122,6 +123,14 @@ impl Batch {
     #[must_use]
     pub fn flush(mut self, flush: Flush) -> Self {
         self.flush = flush;
+        self
+    }
+
+    /// Lets the batch into the reserve of a disk that is nearly full: what a site needs to stay under
+    /// its limits, and nothing else.
+    #[must_use]
+    pub fn essential(mut self) -> Self {
+        self.essential = true;
         self
     }
 

@@ -15,7 +15,67 @@ pub(super) async fn run(fresh: impl AsyncFn() -> Arc<dyn Store>) {
     every_class_becomes_durable(&*fresh().await).await;
     bad_keys_and_large_values_are_refused(&*fresh().await).await;
     the_stores_own_records_are_not_seen(&*fresh().await).await;
+    a_backup_is_of_one_instant_and_one_at_a_time(fresh().await).await;
     a_closed_store_refuses(&*fresh().await).await;
+}
+
+/// A sink that writes to the store while the backup is read from it.
+struct Meddling {
+    store: Arc<dyn Store>,
+    lines: usize,
+    bytes: Arc<std::sync::Mutex<Vec<u8>>>,
+}
+
+impl std::io::Write for Meddling {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.lines += 1;
+        if self.lines.is_multiple_of(100) {
+            let late = format!("t/{:05}", 1_999 - self.lines / 2);
+            let batch = Batch::new()
+                .put("t/00000", "changed")
+                .put(late.clone() + "x", "new")
+                .del(late)
+                .flush(Flush::State);
+            let store = self.store.clone();
+            // Without a runtime of its own a commit of this class is done in place.
+            std::thread::spawn(move || {
+                futures_util::FutureExt::now_or_never(store.commit(batch))
+                    .expect("at once")
+                    .expect("stored");
+            })
+            .join()
+            .expect("no panic");
+        }
+        self.bytes
+            .lock()
+            .expect("not poisoned")
+            .extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+async fn a_backup_is_of_one_instant_and_one_at_a_time(store: Arc<dyn Store>) {
+    let all = (0..2_000).fold(Batch::new(), |batch, n| {
+        batch.put(format!("t/{n:05}"), "as it was")
+    });
+    let head = store.commit(all).await.unwrap();
+    let bytes = Arc::default();
+    let sink = Meddling {
+        store: store.clone(),
+        lines: 0,
+        bytes: Arc::clone(&bytes),
+    };
+    let backup = store.backup(Box::new(sink)).await.unwrap();
+    assert_eq!((backup.records, backup.head), (2_000, head));
+    let text = String::from_utf8(bytes.lock().unwrap().clone()).unwrap();
+    // Base64 of "as it was".
+    assert_eq!(text.matches("YXMgaXQgd2Fz").count(), 2_000);
+    let changed = store.get("t/00000").await.unwrap().unwrap();
+    assert_eq!(changed.value, b"changed");
 }
 
 async fn value(store: &dyn Store, key: &str) -> Option<Vec<u8>> {

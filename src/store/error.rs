@@ -113,6 +113,24 @@ pub enum StoreError {
         /// The newest format this version reads.
         known: u32,
     },
+    /// There is no store where one must be.
+    #[error("{operation}: there is no store at {place}")]
+    Missing {
+        /// What was asked.
+        operation: &'static str,
+        /// Where.
+        place: Arc<str>,
+    },
+    /// It can be asked again later.
+    #[error("{operation}: the store at {place} is busy: {detail}")]
+    Busy {
+        /// What was asked.
+        operation: &'static str,
+        /// Which store.
+        place: Arc<str>,
+        /// With what.
+        detail: &'static str,
+    },
     /// The file to restore from is not a whole backup, or the folder to restore to is in use.
     #[error("{operation}: {path}: {detail}")]
     Archive {
@@ -174,6 +192,11 @@ impl StoreError {
         }
     }
 
+    /// An error of the system in a folder that is not the store's own.
+    pub(crate) fn in_folder(operation: &'static str, folder: &str, error: io::Error) -> Self {
+        Self::from_io(operation, &folder.into(), error)
+    }
+
     /// Says that something stored is not what was written.
     pub(super) fn damaged(
         operation: &'static str,
@@ -197,6 +220,7 @@ impl From<StoreError> for PortError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Closed { .. } => Self::Stopping,
+            StoreError::Busy { .. } => Self::Overloaded(error.to_string()),
             other => Self::Storage(other.to_string()),
         }
     }

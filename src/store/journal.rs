@@ -154,7 +154,8 @@ impl Journal {
         events: &[Event],
         records: Vec<RecordWrite>,
     ) -> Result<Seq, JournalError> {
-        let mut batch = Batch::new();
+        // A site goes on while the disk is nearly full, to stay under its limits.
+        let mut batch = Batch::new().essential();
         let first = events.first().map_or(0, |event| event.seq);
         if !events.is_empty() {
             batch = follow(batch, site, first)?;
@@ -249,7 +250,9 @@ impl Journal {
         }
         let mut value = format!("{seq}\n").into_bytes();
         value.extend_from_slice(body);
+        // It makes room.
         let batch = Batch::new()
+            .essential()
             .put(snapshot_key(site), value)
             .expect(event_key(site, seq), Expected::Present);
         let written = self

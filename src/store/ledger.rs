@@ -2,11 +2,15 @@
 //! all records that is written with every batch. A batch of which a part is missing, a record that
 //! vanished and a record that came back from the past all break the digest.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::Backup;
+use super::archive;
 use super::batch::{Batch, Expected, MAX_SCAN, RESERVED, Record, Seq, check_key};
 use super::envelope::{self, EnvelopeError, FORMAT};
 use super::error::StoreError;
+use super::picture::{Page, Picture};
 use super::report::Report;
 
 /// Where the ledger keeps its head: number of records, digest; its version is the last commit.
@@ -15,6 +19,8 @@ const HEAD_KEY: &str = "store/head";
 const HEAD_BYTES: usize = 24;
 /// Records read at a time when the whole store is read.
 const AUDIT_PAGE: usize = 1_000;
+/// Records of a backup read at a time, while commits wait: some milliseconds.
+const PICTURE_PAGE: usize = 500;
 
 /// Raw writes in the order of keys; `None` removes.
 pub(super) type RawWrites = Vec<(String, Option<Vec<u8>>)>;
@@ -83,20 +89,32 @@ impl Head {
     }
 }
 
+/// What a commit changes: where the store stands, and what a picture that is being read must not
+/// miss.
+#[derive(Debug, Default)]
+struct Books {
+    head: Head,
+    picture: Option<Picture>,
+}
+
 /// Checked records over a medium.
 pub(super) struct Ledger<M> {
     medium: M,
-    head: Mutex<Head>,
+    books: Mutex<Books>,
 }
 
 impl<M: Medium> Ledger<M> {
     /// Reads the whole medium and refuses one that is damaged or behind `witnessed`.
     pub(super) fn open(medium: M, witnessed: Seq) -> Result<Self, StoreError> {
-        let (report, head) = audit(&medium, witnessed)?;
+        let (report, head) = audit(&medium, witnessed, &mut |_, _| ())?;
         report.refuse_unsound("open", medium.place())?;
+        let books = Books {
+            head: head.unwrap_or_default(),
+            picture: None,
+        };
         Ok(Self {
             medium,
-            head: Mutex::new(head.unwrap_or_default()),
+            books: Mutex::new(books),
         })
     }
 
@@ -104,8 +122,12 @@ impl<M: Medium> Ledger<M> {
     pub(super) fn on_empty(medium: M) -> Self {
         Self {
             medium,
-            head: Mutex::default(),
+            books: Mutex::default(),
         }
+    }
+
+    fn books(&self) -> MutexGuard<'_, Books> {
+        self.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn medium(&self) -> &M {
@@ -114,7 +136,7 @@ impl<M: Medium> Ledger<M> {
 
     /// The head of the last commit.
     pub(super) fn head(&self) -> Head {
-        *self.head.lock().unwrap_or_else(PoisonError::into_inner)
+        self.books().head
     }
 
     pub(super) fn get(&self, key: &str) -> Result<Option<Record>, StoreError> {
@@ -155,23 +177,28 @@ impl<M: Medium> Ledger<M> {
     /// Writes a batch: all of it, or nothing and an error.
     pub(super) fn commit(&self, batch: Batch) -> Result<Seq, StoreError> {
         batch.check()?;
-        let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut books = self.books();
         for (key, expected) in &batch.expect {
             self.check_expected(key, expected)?;
         }
         if batch.writes.is_empty() {
-            return Ok(head.seq);
+            return Ok(books.head.seq);
         }
         let mut next = Head {
-            seq: head.seq.next(),
-            ..*head
+            seq: books.head.seq.next(),
+            ..books.head
         };
         let mut writes = RawWrites::with_capacity(batch.writes.len() + 1);
+        let mut overwritten = Vec::new();
         for (key, value) in batch.writes {
-            if let Some(old) = self.medium.read("commit", &key)? {
+            let old = self.medium.read("commit", &key)?;
+            if let Some(old) = &old {
                 let old = envelope::open(&key, old.as_ref())
                     .map_err(|error| self.unsound("commit", &key, error))?;
                 next.remove(old.fingerprint);
+            }
+            if books.picture.is_some() {
+                overwritten.push((key.clone(), old.map(|old| old.as_ref().to_vec())));
             }
             let sealed = value.map(|value| envelope::seal(&key, next.seq, &value));
             if let Some(sealed) = &sealed {
@@ -181,32 +208,80 @@ impl<M: Medium> Ledger<M> {
         }
         writes.push((HEAD_KEY.to_owned(), Some(seal_head(next))));
         self.medium.write(writes)?;
-        *head = next;
+        books.head = next;
+        if let Some(picture) = &mut books.picture {
+            for (key, old) in overwritten {
+                picture.keep(key, old);
+            }
+        }
         Ok(next.seq)
     }
 
-    /// All records of one instant, for a backup: commits wait until they are listed.
-    pub(super) fn freeze(&self) -> Result<(Head, RawRecords<M::Bytes>), StoreError> {
-        let head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut all: RawRecords<M::Bytes> = Vec::new();
-        loop {
-            let after = all.last().map(|(key, _)| key.clone());
-            let mut page = self
-                .medium
-                .range("backup", b"", after.as_deref(), AUDIT_PAGE)?;
-            if page.is_empty() {
-                break;
-            }
-            all.append(&mut page);
+    /// Begins to read all records as they are at this instant. The pages come from
+    /// [`Ledger::picture_page`], and [`Ledger::end_picture`] ends it.
+    fn begin_picture(&self) -> Result<Head, StoreError> {
+        let mut books = self.books();
+        if books.picture.is_some() {
+            return Err(StoreError::Busy {
+                operation: "backup",
+                place: Arc::clone(self.medium.place()),
+                detail: "another backup is being made",
+            });
         }
-        all.retain(|(key, _)| !key.starts_with(RESERVED.as_bytes()));
-        Ok((*head, all))
+        books.picture = Some(Picture::default());
+        Ok(books.head)
+    }
+
+    /// The next records of the picture, in the order of keys; `None` after the last.
+    fn picture_page(&self) -> Result<Option<Page>, StoreError> {
+        let mut books = self.books();
+        let Some(picture) = &mut books.picture else {
+            return Ok(None);
+        };
+        if picture.is_too_old() {
+            return Err(StoreError::Busy {
+                operation: "backup",
+                place: Arc::clone(self.medium.place()),
+                detail: "too much changed while it was read: whoever takes it is too slow",
+            });
+        }
+        if picture.is_read() {
+            return Ok(None);
+        }
+        let page = self
+            .medium
+            .range("backup", b"", picture.read_to(), PICTURE_PAGE)?;
+        let now = page
+            .into_iter()
+            .map(|(key, bytes)| (key, bytes.as_ref().to_vec()))
+            .collect();
+        let mut page = picture.lay_over(now);
+        page.retain(|key, _| !key.starts_with(RESERVED.as_bytes()));
+        Ok(Some(page))
+    }
+
+    /// Writes all records of one instant as a backup; commits go on meanwhile.
+    pub(super) fn backup(&self, sink: &mut dyn io::Write) -> Result<Backup, StoreError> {
+        let head = self.begin_picture()?;
+        let backup = Backup {
+            records: head.records,
+            head: head.seq,
+        };
+        let place = self.medium.place();
+        let written = archive::write(sink, place, backup, || self.picture_page());
+        self.end_picture();
+        written.map(|()| backup)
+    }
+
+    /// Nobody reads the picture any more.
+    fn end_picture(&self) {
+        self.books().picture = None;
     }
 
     /// Takes in records of a backup under their old versions; [`Ledger::seal_import`] ends it.
     pub(super) fn import(&self, records: Vec<Record>) -> Result<(), StoreError> {
-        let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut next = *head;
+        let mut books = self.books();
+        let mut next = books.head;
         let mut writes = RawWrites::with_capacity(records.len() + 1);
         for record in records {
             check_key("restore", &record.key)?;
@@ -217,20 +292,20 @@ impl<M: Medium> Ledger<M> {
         }
         writes.push((HEAD_KEY.to_owned(), Some(seal_head(next))));
         self.medium.write(writes)?;
-        *head = next;
+        books.head = next;
         Ok(())
     }
 
     /// Ends an import: the next commit is numbered after `seq`.
     pub(super) fn seal_import(&self, seq: Seq) -> Result<(), StoreError> {
-        let mut head = self.head.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut books = self.books();
         let next = Head {
-            seq: seq.max(head.seq),
-            ..*head
+            seq: seq.max(books.head.seq),
+            ..books.head
         };
         let writes = vec![(HEAD_KEY.to_owned(), Some(seal_head(next)))];
         self.medium.write(writes)?;
-        *head = next;
+        books.head = next;
         Ok(())
     }
 
@@ -291,11 +366,12 @@ fn seal_head(head: Head) -> Vec<u8> {
     envelope::seal(HEAD_KEY, head.seq, &head.to_bytes())
 }
 
-/// Reads every record of a medium. An error means that reading itself failed before anything was
+/// Reads every record of a medium and shows each sound one to `visit`. An error means that reading itself failed before anything was
 /// known; what is wrong with the records is in the report.
 pub(super) fn audit<M: Medium>(
     medium: &M,
     witnessed: Seq,
+    visit: &mut dyn FnMut(&str, &[u8]),
 ) -> Result<(Report, Option<Head>), StoreError> {
     let mut report = Report {
         witnessed_seq: witnessed.0,
@@ -344,8 +420,8 @@ pub(super) fn audit<M: Medium>(
             }
             sum.add(opened.fingerprint);
             newest = newest.max(opened.version);
-            report.records += 1;
-            report.value_bytes += u64::try_from(opened.value.len()).unwrap_or(u64::MAX);
+            report.count(key, opened.value.len());
+            visit(key, opened.value);
         }
     }
     report.head_seq = head.map_or(0, |head| head.seq.0);

@@ -8,10 +8,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 
-use super::Store;
 use super::batch::{Batch, Flush, Record, Seq};
 use super::error::StoreError;
 use super::ledger::{Ledger, Medium, RawWrites};
+use super::{Backup, Sink, Store};
 
 type Bytes = Arc<[u8]>;
 
@@ -135,6 +135,11 @@ impl MemoryStore {
         self.ledger.medium().lock().fail_all_writes = fault;
     }
 
+    /// Refuses every batch that is not essential, as a disk that is nearly full.
+    pub fn be_nearly_full(&self, is_nearly_full: bool) {
+        self.ledger.medium().lock().nearly_full = is_nearly_full;
+    }
+
     /// Flips one bit of a record on the disk; `false` if there is no such record or bit.
     pub fn flip_bit(&self, key: &str, bit: usize) -> bool {
         let mut disk = self.ledger.medium().lock();
@@ -157,6 +162,16 @@ impl MemoryStore {
     }
 }
 
+impl MemoryStore {
+    fn accepts_writes_when_nearly_full(&self) -> Result<(), StoreError> {
+        let medium = self.ledger.medium();
+        if medium.alive("commit")?.nearly_full {
+            return Err(medium.fault(WriteFault::Full));
+        }
+        Ok(())
+    }
+}
+
 #[async_trait]
 impl Store for MemoryStore {
     async fn get(&self, key: &str) -> Result<Option<Record>, StoreError> {
@@ -174,6 +189,9 @@ impl Store for MemoryStore {
 
     async fn commit(&self, batch: Batch) -> Result<Seq, StoreError> {
         let flush = batch.flush_class();
+        if !batch.only_removes() && !batch.essential {
+            self.accepts_writes_when_nearly_full()?;
+        }
         let seq = self.ledger.commit(batch)?;
         if flush == Flush::Control {
             self.flush()?;
@@ -198,7 +216,26 @@ impl Store for MemoryStore {
         match (&disk.flush_fault, disk.fail_all_writes) {
             (Some(fault), _) => Err(fault.clone()),
             (None, Some(fault)) => Err(medium.fault(fault)),
-            (None, None) => Ok(()),
+            (None, None) => {
+                drop(disk);
+                self.accepts_writes_when_nearly_full()
+            }
+        }
+    }
+
+    async fn backup(&self, mut sink: Sink) -> Result<Backup, StoreError> {
+        drop(self.ledger.medium().alive("backup")?);
+        let ledger = Arc::clone(&self.ledger);
+        let mut work = move || ledger.backup(&mut *sink);
+        // Whoever takes it may be slower, and then its thread waits.
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => runtime.spawn_blocking(work).await.unwrap_or_else(|_| {
+                Err(StoreError::Closed {
+                    operation: "backup",
+                    place: Arc::clone(&self.ledger.medium().place),
+                })
+            }),
+            Err(_) => work(),
         }
     }
 
@@ -220,6 +257,7 @@ struct Disk {
     life: u64,
     fail_write_in: Option<(u32, WriteFault)>,
     fail_all_writes: Option<WriteFault>,
+    nearly_full: bool,
     fail_flush_in: Option<u32>,
     /// A flush that failed once is never trusted again in this life.
     flush_fault: Option<StoreError>,
@@ -236,6 +274,7 @@ impl Disk {
     fn clear_faults(&mut self) {
         self.fail_write_in = None;
         self.fail_all_writes = None;
+        self.nearly_full = false;
         self.fail_flush_in = None;
         self.flush_fault = None;
     }

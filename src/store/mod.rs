@@ -7,10 +7,11 @@
 //! conformance suite runs against both. [`journal`] gives sites their events and snapshots.
 
 use std::fmt;
+use std::io;
 
 use async_trait::async_trait;
 
-mod archive;
+pub mod archive;
 pub mod batch;
 #[cfg(test)]
 mod conformance;
@@ -19,12 +20,25 @@ pub mod error;
 pub mod journal;
 mod ledger;
 pub mod memory;
+mod picture;
 pub mod records;
 pub mod report;
 pub mod sled_store;
 
 pub use batch::{Batch, Expected, Flush, Record, Seq};
 pub use error::StoreError;
+
+/// Where a backup goes.
+pub type Sink = Box<dyn io::Write + Send>;
+
+/// A backup that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Number of its records.
+    pub records: u64,
+    /// The last commit it holds.
+    pub head: Seq,
+}
 
 /// Records by key, committed in atomic batches.
 ///
@@ -55,9 +69,13 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Waits until a commit, and with it all before it, is on disk.
     async fn durable(&self, seq: Seq) -> Result<(), StoreError>;
 
-    /// Whether a batch would be taken now; if not, the reason that a commit would give. For health
-    /// checks.
+    /// Whether a batch that is not essential would be taken now; if not, the reason that a commit
+    /// would give.
     fn accepts_writes(&self) -> Result<(), StoreError>;
+
+    /// Writes all records of one instant to `sink` as a backup ([`archive`]); commits go on
+    /// meanwhile. One at a time.
+    async fn backup(&self, sink: Sink) -> Result<Backup, StoreError>;
 
     /// Flushes everything and closes: later calls are refused.
     async fn close(&self) -> Result<(), StoreError>;

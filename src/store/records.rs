@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::domain::ports::{PortFuture, RecordWrite, Records};
 
 use super::Store;
-use super::batch::Batch;
+use super::batch::{Batch, Flush};
 
 /// The records of the edges in a store.
 #[derive(Clone, Debug)]
@@ -48,14 +48,34 @@ impl Records for StoreRecords {
 
     fn write(&self, writes: Vec<RecordWrite>) -> PortFuture<'_, ()> {
         Box::pin(async move {
-            let batch = writes
-                .into_iter()
-                .fold(Batch::new(), |batch, write| match write.value {
-                    Some(value) => batch.put(write.key, value),
-                    None => batch.del(write.key),
-                });
-            self.store.commit_durable(batch).await?;
+            self.store.commit_durable(batch_of(writes)).await?;
             Ok(())
         })
+    }
+
+    fn write_later(&self, writes: Vec<RecordWrite>) -> PortFuture<'_, ()> {
+        Box::pin(async move {
+            let batch = batch_of(writes).flush(Flush::Telemetry);
+            self.store.commit(batch).await?;
+            Ok(())
+        })
+    }
+}
+
+/// Where the results of our requests are waited for: without its record no lowering can leave.
+const RESULTS: &str = "result/";
+
+fn batch_of(writes: Vec<RecordWrite>) -> Batch {
+    let are_results = writes.iter().all(|write| write.key.starts_with(RESULTS));
+    let batch = writes
+        .into_iter()
+        .fold(Batch::new(), |batch, write| match write.value {
+            Some(value) => batch.put(write.key, value),
+            None => batch.del(write.key),
+        });
+    if are_results {
+        batch.essential()
+    } else {
+        batch
     }
 }

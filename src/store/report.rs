@@ -1,5 +1,6 @@
 //! What reading a whole store found.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -19,6 +20,18 @@ pub struct Fault {
     pub what: String,
 }
 
+/// Most tables that a report lists; the rest is counted under `...`.
+const MAX_TABLES: usize = 100;
+
+/// The records of one table.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Table {
+    /// How many.
+    pub records: u64,
+    /// Bytes of their values.
+    pub value_bytes: u64,
+}
+
 /// What reading a whole store found.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Report {
@@ -26,6 +39,8 @@ pub struct Report {
     pub records: u64,
     /// Bytes of their values.
     pub value_bytes: u64,
+    /// The same by table: the part of the key before its first `/`.
+    pub tables: BTreeMap<String, Table>,
     /// The last commit that the store holds.
     pub head_seq: u64,
     /// The last commit that was acknowledged as durable.
@@ -47,6 +62,19 @@ impl Report {
         self.fault_count == 0 && self.newer_format.is_none() && self.head_seq >= self.witnessed_seq
     }
 
+    /// A record was read and is sound.
+    pub(super) fn count(&mut self, key: &str, value_bytes: usize) {
+        let bytes = u64::try_from(value_bytes).unwrap_or(u64::MAX);
+        self.records += 1;
+        self.value_bytes += bytes;
+        let name = key.split('/').next().unwrap_or(key);
+        let is_listed = self.tables.contains_key(name) || self.tables.len() < MAX_TABLES;
+        let name = if is_listed { name } else { "..." };
+        let table = self.tables.entry(name.to_owned()).or_default();
+        table.records += 1;
+        table.value_bytes += bytes;
+    }
+
     pub(super) fn fault(&mut self, at: impl Into<String>, what: impl Into<String>) {
         self.fault_count += 1;
         if self.faults.len() < MAX_LISTED_FAULTS {
@@ -58,7 +86,7 @@ impl Report {
     }
 
     /// The report as the error that refuses to open the store.
-    pub(super) fn refuse_unsound(
+    pub(crate) fn refuse_unsound(
         &self,
         operation: &'static str,
         place: &Arc<str>,

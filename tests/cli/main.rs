@@ -9,7 +9,11 @@ mod plan;
 mod problem_schema;
 #[cfg(unix)]
 mod secrets;
+#[path = "../common/served.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod served;
 mod setting_up;
+mod store;
 mod usage;
 
 use std::path::{Path, PathBuf};

@@ -1,14 +1,19 @@
 //! What happened lately at each site, for people who watch: notes of events, a sample of powers per
-//! minute, and how sessions ended. In memory and bounded; the journal is what survives a restart.
+//! minute, and how sessions ended. In memory and bounded; beside it, in the store, as telemetry that
+//! outlives a restart ([`keeping`]). The journal is another thing: state is made from that alone.
 //!
 //! The service tells it each turn of a site. Watchers follow a counter and read what they have not
 //! seen: a slow watcher holds nothing up and costs no queue.
 
+mod keeping;
 mod note;
 mod power;
 mod registers;
 mod sessions;
+mod shelf;
 mod tally;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashMap;
 use std::fmt;
@@ -16,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use tokio::sync::watch;
 
+use self::keeping::Keeping;
 pub(super) use self::note::{Note, Notes};
 pub(super) use self::power::{PowerLog, Sample};
 pub(super) use self::registers::Registers;
@@ -46,6 +52,7 @@ struct Place {
 pub struct Chronicle {
     places: RwLock<HashMap<SiteKey, Arc<Place>>>,
     policy: Policy,
+    keeping: Option<Keeping>,
 }
 
 impl Chronicle {
@@ -54,6 +61,7 @@ impl Chronicle {
         Self {
             places: RwLock::default(),
             policy,
+            keeping: None,
         }
     }
 

@@ -1,10 +1,12 @@
 //! Events worth a line, in the order in which they happened.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::shelf::CHUNK;
 use crate::domain::command::{Action, Answer, Command};
 use crate::domain::event::{Event, EventKind};
 use crate::domain::id::{CircuitId, CommandId, EvseId, SessionId};
@@ -19,13 +21,13 @@ const MAX_NOTES: usize = 10_000;
 const MAX_OPEN_COMMANDS: usize = 2_000;
 
 /// One thing that happened.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in crate::api) struct Note {
-    /// Counted up from 1 since the service started.
+    /// Counted up from 1 over the life of the site.
     pub(in crate::api) number: u64,
     pub(in crate::api) at: Time,
     /// A stable word for programs.
-    pub(in crate::api) kind: &'static str,
+    pub(in crate::api) kind: Cow<'static, str>,
     pub(in crate::api) evse: Option<EvseId>,
     /// What belongs to this kind.
     pub(in crate::api) detail: Value,
@@ -36,6 +38,8 @@ pub(in crate::api) struct Note {
 pub(in crate::api) struct Notes {
     all: VecDeque<Note>,
     last: u64,
+    /// The newest that is kept.
+    saved_to: u64,
     /// Which session was seen at an EVSE in which state, so that each change is noted once.
     seen: BTreeMap<EvseId, (SessionId, SessionStatus)>,
     commands: VecDeque<(CommandId, EvseId)>,
@@ -67,10 +71,40 @@ impl Notes {
         self.all.push_back(Note {
             number: self.last,
             at,
-            kind,
+            kind: Cow::Borrowed(kind),
             evse,
             detail,
         });
+    }
+
+    /// Takes over what was kept, chunk by chunk, oldest first.
+    pub(super) fn resume(&mut self, kept: Vec<Note>) {
+        for note in kept {
+            if self.all.len() >= MAX_NOTES {
+                self.all.pop_front();
+            }
+            self.last = self.last.max(note.number);
+            self.all.push_back(note);
+        }
+        self.saved_to = self.last;
+    }
+
+    /// The chunks with notes that are not kept yet, whole.
+    pub(super) fn unsaved(&self) -> BTreeMap<u64, Vec<Note>> {
+        let mut chunks: BTreeMap<u64, Vec<Note>> = BTreeMap::new();
+        if self.last > self.saved_to {
+            let first = (self.saved_to + 1) / CHUNK * CHUNK;
+            for note in self.after(first.saturating_sub(1)) {
+                let chunk = chunks.entry(note.number / CHUNK).or_default();
+                chunk.push(note.clone());
+            }
+        }
+        chunks
+    }
+
+    /// All up to a number are kept.
+    pub(super) fn saved_to(&mut self, number: u64) {
+        self.saved_to = number;
     }
 
     /// Notes an event, if it is worth a line.

@@ -1,9 +1,10 @@
 //! Powers of a site, one sample per minute: means over the minute, weighted by time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use chrono::TimeDelta;
 
+use super::shelf::hour_of;
 use crate::domain::quantity::{Power, Price};
 use crate::domain::signal::SignalKind;
 use crate::domain::time::Time;
@@ -64,9 +65,49 @@ pub(in crate::api) struct PowerLog {
     samples: VecDeque<Sample>,
     open: Open,
     level: Option<(Time, Level)>,
+    /// The newest minute that is kept.
+    saved_to: Option<i64>,
 }
 
 impl PowerLog {
+    /// Takes over the minutes of an hour that was kept, oldest hour first.
+    pub(super) fn resume(&mut self, kept: Vec<Sample>) {
+        for sample in kept {
+            if self.samples.len() >= MAX_SAMPLES {
+                self.samples.pop_front();
+            }
+            self.saved_to = self.saved_to.max(Some(sample.minute));
+            self.samples.push_back(sample);
+        }
+    }
+
+    /// The hours with minutes that are not kept yet, whole.
+    pub(super) fn unsaved_hours(&self) -> BTreeMap<u64, Vec<Sample>> {
+        let newest = self.samples.back().map(|sample| sample.minute);
+        let Some(first) = self
+            .samples
+            .iter()
+            .find(|sample| Some(sample.minute) > self.saved_to)
+            .filter(|_| newest > self.saved_to)
+        else {
+            return BTreeMap::new();
+        };
+        let hour = hour_of(first.minute);
+        let mut hours: BTreeMap<u64, Vec<Sample>> = BTreeMap::new();
+        for sample in &self.samples {
+            let of = hour_of(sample.minute);
+            if of >= hour {
+                hours.entry(of).or_default().push(*sample);
+            }
+        }
+        hours
+    }
+
+    /// All up to a minute are kept.
+    pub(super) fn saved_to(&mut self, minute: i64) {
+        self.saved_to = Some(minute);
+    }
+
     /// The full minutes, oldest first.
     pub(in crate::api) fn samples(&self) -> impl DoubleEndedIterator<Item = &Sample> + Clone {
         self.samples.iter()

@@ -2,6 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
+use serde::{Deserialize, Serialize};
+
+use super::shelf::CHUNK;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::id::{EvseId, SessionId};
 use crate::domain::policy::Policy;
@@ -14,7 +17,7 @@ use crate::state::SiteState;
 const MAX_OUTCOMES: usize = 5_000;
 
 /// A session that runs or is over.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::api) struct Outcome {
     pub(in crate::api) session: SessionId,
     pub(in crate::api) evse: EvseId,
@@ -37,12 +40,75 @@ pub(in crate::api) struct Outcome {
 pub(in crate::api) struct Outcomes {
     running: BTreeMap<EvseId, Outcome>,
     over: VecDeque<Outcome>,
+    /// Number of the last that is over, from 1.
+    last: u64,
+    /// The newest that is kept.
+    saved_to: u64,
+}
+
+/// A session that is over, as it is kept.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Kept {
+    number: u64,
+    outcome: Outcome,
 }
 
 impl Outcomes {
     /// Those over, oldest first, then those that run.
     pub(in crate::api) fn iter(&self) -> impl Iterator<Item = &Outcome> {
         self.over.iter().chain(self.running.values())
+    }
+
+    /// Number of the last that is over.
+    pub(super) fn last(&self) -> u64 {
+        self.last
+    }
+
+    /// Takes over what was kept, chunk by chunk, oldest first.
+    pub(super) fn resume_over(&mut self, kept: Vec<Kept>) {
+        for Kept { number, outcome } in kept {
+            self.push(outcome);
+            self.last = number;
+        }
+        self.saved_to = self.last;
+    }
+
+    /// Goes on with the sessions that run; what was learned of them is learned again.
+    pub(super) fn resume(&mut self, state: &SiteState) {
+        for session in state.evses.values().filter_map(|evse| evse.running()) {
+            self.running.insert(session.evse.clone(), begin(session));
+        }
+    }
+
+    /// The chunks with sessions that are not kept yet, whole.
+    pub(super) fn unsaved(&self) -> BTreeMap<u64, Vec<Kept>> {
+        let mut chunks: BTreeMap<u64, Vec<Kept>> = BTreeMap::new();
+        if self.last > self.saved_to {
+            let first = (self.saved_to + 1) / CHUNK;
+            let numbers = (1..=self.last).rev();
+            for (outcome, number) in self.over.iter().rev().zip(numbers) {
+                if number / CHUNK < first {
+                    break;
+                }
+                let outcome = outcome.clone();
+                let chunk = chunks.entry(number / CHUNK).or_default();
+                chunk.insert(0, Kept { number, outcome });
+            }
+        }
+        chunks
+    }
+
+    /// All up to a number are kept.
+    pub(super) fn saved_to(&mut self, number: u64) {
+        self.saved_to = number;
+    }
+
+    fn push(&mut self, outcome: Outcome) {
+        if self.over.len() >= MAX_OUTCOMES {
+            self.over.pop_front();
+        }
+        self.last += 1;
+        self.over.push_back(outcome);
     }
 
     pub(super) fn take(&mut self, event: &Event) {
@@ -77,10 +143,7 @@ impl Outcomes {
             return;
         };
         outcome.ended_at = Some(at);
-        if self.over.len() >= MAX_OUTCOMES {
-            self.over.pop_front();
-        }
-        self.over.push_back(outcome);
+        self.push(outcome);
     }
 
     /// Learns what the running sessions want, by whoever says so.

@@ -418,6 +418,13 @@ pub(super) static OPERATIONS: &[Operation] = &[
         "admin",
         "Removes a person and ends the sessions",
     ),
+    write(
+        "post",
+        "/api/v1/backup",
+        "admin",
+        "Everything that is kept, as one file for `evenload restore`",
+    )
+    .in_type("application/x-ndjson"),
     get("/api/v1/audit", "operate", "Who changed what, newest first").asking(&[("site", "text")]),
     get(
         "/api/v1/events",

@@ -15,9 +15,9 @@ use crate::api::dispatches::DispatchBook;
 use crate::api::keys::Keyring;
 use crate::api::metrics::Metrics;
 use crate::api::ports::{
-    CheckRow, Configured, Exchange, Health, Invitation, OfferedEvse, PartHealth, PartStatus,
-    PartnerChange, PartnerTraffic, PartnerView, Partners, Registration, SiteDirectory, StationCall,
-    StationSetup, StationWelcome, Stations,
+    BackupPieces, Backups, CheckRow, Configured, Exchange, Health, Invitation, OfferedEvse,
+    PartHealth, PartStatus, PartnerChange, PartnerTraffic, PartnerView, Partners, Registration,
+    SiteDirectory, StationCall, StationSetup, StationWelcome, Stations,
 };
 use crate::api::{ApiParts, ApiState, Rates, configure};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
@@ -308,9 +308,19 @@ impl Health for World {
     }
 }
 
+/// Nothing is kept, so nothing is backed up.
+struct NoBackups;
+
+impl Backups for NoBackups {
+    fn begin(&self) -> PortFuture<'_, BackupPieces> {
+        let busy = PortError::Overloaded("another backup".into());
+        Box::pin(std::future::ready(Err(busy)))
+    }
+}
+
 /// Records in memory.
 #[derive(Default)]
-struct Shelf(Mutex<BTreeMap<String, Vec<u8>>>);
+pub(in crate::api) struct Shelf(Mutex<BTreeMap<String, Vec<u8>>>);
 
 impl Records for Shelf {
     fn get(&self, key: &str) -> PortFuture<'_, Option<Vec<u8>>> {
@@ -488,6 +498,7 @@ impl Client {
             partners: world.clone(),
             stations: Arc::new(NoStations),
             health: world.clone(),
+            backups: Arc::new(NoBackups),
             keys,
             audit,
             chronicle: world.chronicle.clone(),

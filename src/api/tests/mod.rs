@@ -15,4 +15,4 @@ mod signals;
 mod sites;
 mod watching;
 
-pub(super) use self::fakes::{Client, depot, kw, live_depot, now};
+pub(super) use self::fakes::{Client, Shelf, depot, kw, live_depot, now};

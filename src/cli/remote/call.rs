@@ -1,6 +1,7 @@
 //! One call of the REST API, bounded in time and size.
 
 use std::fmt;
+use std::io;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -144,6 +145,38 @@ impl<'a> Caller<'a> {
                 problem: problem.unwrap_or_default(),
             }),
         }
+    }
+}
+
+/// How long a file may take: a large store over a slow line.
+const DOWNLOAD_DEADLINE: Duration = Duration::from_hours(1);
+
+impl Caller<'_> {
+    /// Asks for a file and writes it to `sink` as it comes.
+    pub(super) async fn download(
+        &self,
+        path: &str,
+        sink: &mut (dyn io::Write + Send),
+    ) -> Result<(), CallError> {
+        let url = format!("{}{path}", self.base);
+        let gone = |error: reqwest::Error| CallError::Unreachable(in_full(&url, error));
+        let request = self.http.post(&url).timeout(DOWNLOAD_DEADLINE);
+        let request = request.bearer_auth(self.token.expose());
+        let mut response = request.send().await.map_err(gone)?;
+        let status = response.status();
+        if !status.is_success() {
+            let bytes = response.bytes().await.map_err(gone)?;
+            return Err(CallError::Refused {
+                status: status.as_u16(),
+                problem: serde_json::from_slice(&bytes).unwrap_or_default(),
+            });
+        }
+        while let Some(piece) = response.chunk().await.map_err(gone)? {
+            sink.write_all(&piece).map_err(|error| {
+                CallError::Setup(format!("the file cannot be written: {error}"))
+            })?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 mod call;
 mod table;
 
+use std::io;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -15,7 +16,7 @@ pub(super) use table::{Column, table};
 
 use super::exit::Exit;
 use super::output;
-use crate::config::client::{ClientFault, secret, service_url};
+use crate::config::client::{ClientFault, secret, service_url, service_variable};
 
 /// Where the service is, and as whom it is asked.
 #[derive(Debug, Args)]
@@ -111,7 +112,32 @@ impl Remote {
         self.token_file.as_deref() == Some(std::path::Path::new("-"))
     }
 
-    fn is_json(&self) -> bool {
+    /// Whether the service was named, rather than left to the defaults.
+    pub(super) fn names_a_service(&self) -> bool {
+        self.url.is_some()
+    }
+
+    /// Asks for a file (POST) and writes it to `sink`. `otherwise`: where the service is if nothing
+    /// else says so. Gives the address that was asked.
+    pub(super) fn download(
+        &self,
+        otherwise: Option<url::Url>,
+        path: &str,
+        sink: &mut (dyn io::Write + Send),
+    ) -> Result<String, CallError> {
+        let named = self.url.clone().or_else(service_variable).or(otherwise);
+        let url = service_url(named).map_err(|fault| setup(&fault))?;
+        let token = secret("EVENLOAD_TOKEN", self.token_file.as_deref());
+        let token = token.map_err(|fault| setup(&fault))?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .map_err(|error| CallError::Internal(format!("cannot start: {error}")))?;
+        runtime.block_on(async { Caller::new(&url, &token)?.download(path, sink).await })?;
+        Ok(url.to_string())
+    }
+
+    pub(super) fn is_json(&self) -> bool {
         self.json || !output::is_terminal()
     }
 }

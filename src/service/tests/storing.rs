@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Rig, site};
+use crate::domain::command::{Answer, Evidence};
 use crate::domain::event::{EventKind, PartnerHealth};
-use crate::domain::ports::PortError;
+use crate::domain::ports::{PortError, RecordWrite, Records as _};
 use crate::state::testing::partner;
 use crate::store::Store;
 use crate::store::journal::Journal;
 use crate::store::memory::{MemoryStore, WriteFault};
+use crate::store::records::StoreRecords;
 
 async fn journaled(rig: &Rig, found: impl Fn(&EventKind) -> bool) -> usize {
     let journal = Journal::new(rig.store.clone() as Arc<dyn Store>);
@@ -85,4 +87,39 @@ async fn that_we_were_restarted_is_not_forgotten_over_a_full_disk() {
     }
     let is_restart = |kind: &EventKind| matches!(kind, EventKind::Restarted);
     assert_eq!(journaled(&again, is_restart).await, 1);
+}
+
+#[tokio::test]
+async fn on_a_disk_that_is_nearly_full_sites_go_on_lowering_and_nothing_else_is_taken() {
+    let rig = Rig::on(Arc::new(MemoryStore::new()));
+    rig.go_live().await;
+    rig.store.be_nearly_full(true);
+    // A car that comes counts with all its EVSE can: its first profile is a lowering.
+    rig.plug_in(1).await.expect("what happens is taken in");
+    rig.settle().await;
+    let lowered = rig.released();
+    assert_eq!(lowered.len(), 1);
+    let other = RecordWrite {
+        key: "token/default/x".to_owned(),
+        value: Some(b"{}".to_vec()),
+    };
+    let records = StoreRecords::new(rig.store.clone() as Arc<dyn Store>);
+    assert!(records.write(vec![other.clone()]).await.is_err());
+    // Shown to be applied, with room for more: the raise waits until there is room on the disk.
+    let answer = Answer::Applied {
+        evidence: Evidence::Result,
+    };
+    let command = lowered[0].id;
+    let applied = EventKind::CommandAnswered { command, answer };
+    rig.submit(vec![applied]).await.expect("taken in");
+    rig.settle().await;
+    let state = rig.registry.snapshot(&site().key()).expect("there");
+    let evse = lowered[0].evse.clone();
+    let held = state.evse_bound(&evse);
+    rig.submit(vec![EventKind::Ticked]).await.expect("taken in");
+    rig.settle().await;
+    let state = rig.registry.snapshot(&site().key()).expect("there");
+    assert!(state.evse_bound(&evse).is_within(&held, state.updated_at));
+    rig.store.be_nearly_full(false);
+    records.write(vec![other]).await.expect("stored");
 }

@@ -78,6 +78,21 @@ async fn send(shared: &Shared, message: Outgoing) {
     }
 }
 
+/// Puts a session of a caller's own making; what comes back.
+pub(super) async fn put_made(shared: &Shared, session: &str, body: &Value) -> Result<(), String> {
+    let peer = shared.peer().ok_or("no SCSP is registered")?;
+    put_session(shared, &peer, session, body).await.map(drop)
+}
+
+/// What the SCSP holds of a session of ours.
+pub(super) async fn read_back(shared: &Shared, session: &str) -> Result<Value, String> {
+    let peer = shared.peer().ok_or("no SCSP is registered")?;
+    let url = session_url(shared, &peer, session)?;
+    let body = Value::Null;
+    let reply = call(shared, &peer, Method::GET, &url, &body).await?;
+    Ok(reply.data)
+}
+
 async fn put_session(
     shared: &Shared,
     peer: &Peer,

@@ -172,6 +172,13 @@ impl Cpo {
         self.shared.state().peer.is_some()
     }
 
+    /// Both tokens of the registration: the one it shows the SCSP, and the one the SCSP shows it. For
+    /// tests that look for them where they must not be.
+    pub fn tokens(&self) -> Vec<String> {
+        let peer = self.shared.peer();
+        peer.map_or_else(Vec::new, |peer| vec![peer.their_token, peer.our_token])
+    }
+
     /// The version spoken with the registered SCSP.
     pub fn version(&self) -> Option<String> {
         self.shared.peer().map(|peer| peer.version)
@@ -192,6 +199,17 @@ impl Cpo {
     /// Sends messages in the background; [`Cpo::in_flight`] counts them.
     pub fn send(&self, messages: DueMessages) {
         outbox::send_all(&self.shared, messages.0);
+    }
+
+    /// Pushes a session of the caller's own making, which the depot knows nothing of: for tests that
+    /// must know what was acknowledged. An error is anything but a 1000.
+    pub async fn push_made(&self, session: &str, body: &Value) -> Result<(), String> {
+        outbox::put_made(&self.shared, session, body).await
+    }
+
+    /// What the registered SCSP holds of a session of this platform.
+    pub async fn read_back(&self, session: &str) -> Result<Value, String> {
+        outbox::read_back(&self.shared, session).await
     }
 
     /// Messages under way, in either direction.

@@ -30,6 +30,9 @@ impl OwnService {
         let mut config = Config::default();
         config.server.listen.set_port(port);
         config.data.dir.clone_from(&folder);
+        // Hours pass in seconds, and nobody goes back to a demonstration.
+        config.data.snapshot_every_minutes = 0;
+        config.data.history_days = 0;
         config.ocpi.allow_insecure = true;
         // Simulated chargers may be spoken to at once.
         config.ocpp.boot_quiet_s = 0;

@@ -34,8 +34,17 @@ impl Folder {
             place: place(dir),
         };
         folder.io("open", create_private_dir(dir))?;
-        folder.io("open", create_private_dir(&folder.sled()))?;
         Ok(folder)
+    }
+
+    /// Creates the folder of the database if there is none.
+    pub(super) fn create_database(&self) -> Result<(), StoreError> {
+        self.io("open", create_private_dir(&self.sled()))
+    }
+
+    /// Whether a store is, or was, here.
+    pub(super) fn holds_store(&self) -> bool {
+        self.witness().exists() || self.sled().exists() || self.seal().exists()
     }
 
     /// Takes from others what they may do with our files; older versions and the database itself
@@ -58,16 +67,18 @@ impl Folder {
     }
 
     /// The folder of a store that must be there.
-    pub(super) fn existing(dir: &Path) -> Result<Self, StoreError> {
+    pub(super) fn existing(operation: &'static str, dir: &Path) -> Result<Self, StoreError> {
         let folder = Self {
             dir: dir.to_owned(),
             place: place(dir),
         };
-        if !folder.witness().exists() && !folder.sled().exists() {
-            let missing = io::Error::new(io::ErrorKind::NotFound, "there is no store");
-            return folder.io("verify", Err(missing));
+        if folder.holds_store() || folder.swap_marker().exists() {
+            return Ok(folder);
         }
-        Ok(folder)
+        Err(StoreError::Missing {
+            operation,
+            place: folder.place,
+        })
     }
 
     pub(super) fn place(&self) -> &Arc<str> {
@@ -92,6 +103,16 @@ impl Folder {
 
     pub(super) fn seal(&self) -> PathBuf {
         self.dir.join("sealed")
+    }
+
+    /// Where a restore builds the store that will take this one's place.
+    pub(super) fn building(&self) -> PathBuf {
+        self.dir.join("restoring")
+    }
+
+    /// Says that a restored store is whole and takes this one's place.
+    pub(super) fn swap_marker(&self) -> PathBuf {
+        self.dir.join("restore-swap")
     }
 
     /// Sorts an error of the system into the store's errors.
@@ -133,7 +154,7 @@ pub(super) fn private(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-fn create_private_dir(dir: &Path) -> io::Result<()> {
+pub(super) fn create_private_dir(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -165,24 +186,38 @@ pub(super) fn sync_dir(dir: &Path) -> io::Result<()> {
 }
 
 /// Writes a file beside its name, syncs it, and gives it the name.
-pub(in crate::store) fn replace_file(
+pub(super) fn replace_file(
     path: &Path,
     write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    let beside = sibling(path, "writing");
-    let opened =
-        private(OpenOptions::new().create(true).truncate(true).write(true)).open(&beside)?;
+    let (beside, opened) = begin_file(path)?;
     let mut file = io::BufWriter::new(opened);
     write(&mut file)?;
     file.flush()?;
-    file.get_ref().sync_all()?;
-    fs::rename(&beside, path)?;
-    match path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-    {
-        Some(parent) => sync_dir(parent),
-        None => sync_dir(Path::new(".")),
+    end_file(&beside, file.get_ref(), path)
+}
+
+/// Makes a file beside the name it will have.
+pub(in crate::store) fn begin_file(path: &Path) -> io::Result<(PathBuf, File)> {
+    let beside = sibling(path, "writing");
+    let mut options = OpenOptions::new();
+    options.create(true).truncate(true).write(true);
+    let file = private(&mut options).open(&beside)?;
+    Ok((beside, file))
+}
+
+/// Syncs a file and gives it its name.
+pub(in crate::store) fn end_file(beside: &Path, file: &File, path: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    fs::rename(beside, path)?;
+    sync_dir(parent_of(path))
+}
+
+/// The folder a path lies in.
+fn parent_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
     }
 }
 
@@ -202,15 +237,6 @@ pub(super) fn remove_tree(dir: &Path) -> Result<(), StoreError> {
         }
         _ => Ok(()),
     }
-}
-
-/// Gives a folder its final name; an empty folder of that name gives way.
-pub(super) fn rename_dir(from: &Path, to: &Path) -> Result<(), StoreError> {
-    let renamed = fs::rename(from, to).and_then(|()| match to.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => sync_dir(parent),
-        _ => sync_dir(Path::new(".")),
-    });
-    renamed.map_err(|error| StoreError::from_io("restore", &place(to), error))
 }
 
 /// Free bytes of the disk a folder is on, for those who are not the administrator.

@@ -29,6 +29,28 @@ struct Due {
     stop: bool,
 }
 
+/// What a batch needs of the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Need {
+    /// It only removes.
+    Nothing,
+    /// It may go into the reserve.
+    Reserve,
+    Room,
+}
+
+impl Need {
+    fn of(batch: &Batch) -> Self {
+        if batch.only_removes() {
+            Self::Nothing
+        } else if batch.essential {
+            Self::Reserve
+        } else {
+            Self::Room
+        }
+    }
+}
+
 /// How far the disk has come.
 #[derive(Clone, Debug)]
 pub(super) struct Progress {
@@ -94,25 +116,28 @@ impl Shared {
 
     /// Applies a batch and says when it has to be on disk.
     pub(super) fn commit(&self, batch: Batch) -> Result<Seq, StoreError> {
-        self.accepts(!batch.only_removes())?;
+        self.accepts(Need::of(&batch))?;
         let flush = batch.flush_class();
         let seq = self.ledger.commit(batch)?;
         self.due(flush);
         Ok(seq)
     }
 
-    /// Whether a batch would be taken; one that `needs_room` only while the disk has some.
-    pub(super) fn accepts(&self, needs_room: bool) -> Result<(), StoreError> {
+    /// Whether a batch would be taken that needs this much.
+    pub(super) fn accepts(&self, need: Need) -> Result<(), StoreError> {
         if let Some(ended) = &self.progress.borrow().ended {
             return Err(ended.clone());
         }
         if self.lock_due().stop {
             return Err(self.closed("commit"));
         }
-        if needs_room {
-            self.check_room()
-        } else {
-            Ok(())
+        match need {
+            Need::Room => self.check_room(self.options.min_free_bytes),
+            Need::Reserve => {
+                let least = self.options.min_free_bytes.min(self.options.reserve_bytes);
+                self.check_room(least)
+            }
+            Need::Nothing => Ok(()),
         }
     }
 
@@ -122,8 +147,7 @@ impl Shared {
             .send_modify(|progress| progress.ended = Some(ended));
     }
 
-    fn check_room(&self) -> Result<(), StoreError> {
-        let needed = self.options.min_free_bytes;
+    fn check_room(&self, needed: u64) -> Result<(), StoreError> {
         if needed == 0 {
             return Ok(());
         }

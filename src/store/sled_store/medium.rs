@@ -11,6 +11,7 @@ use crate::store::ledger::{Medium, RawWrites};
 
 use super::SledOptions;
 use super::files::Folder;
+use super::panics;
 
 /// sled gives its own lock up a little after it was dropped: 100 tries, 20 ms apart, are 2 s.
 const LOCK_TRIES: u32 = 100;
@@ -160,7 +161,7 @@ fn guarded<T>(
     place: &Arc<str>,
     work: impl FnOnce() -> sled::Result<T>,
 ) -> Result<T, StoreError> {
-    match catch_unwind(AssertUnwindSafe(work)) {
+    match catch_unwind(AssertUnwindSafe(|| panics::guarded(work))) {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(sled::Error::Io(error))) => Err(match error.kind() {
             // What sled reports when a file ends before its content does.

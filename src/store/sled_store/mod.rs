@@ -11,39 +11,50 @@
 mod files;
 mod flusher;
 mod medium;
+mod panics;
+mod restore;
 mod seal;
 mod witness;
 
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use async_trait::async_trait;
 
-pub(in crate::store) use self::files::replace_file;
 use self::files::{Folder, LockFile};
-use self::flusher::{Flusher, Shared};
+pub(in crate::store) use self::files::{begin_file, end_file};
+use self::flusher::{Flusher, Need, Shared};
 use self::medium::SledMedium;
+pub use self::panics::hush as hush_panics;
+pub use self::restore::{RESTORED, Restored, restore};
 use self::seal::SealCheck;
 use self::witness::Witness;
-use super::Store;
-use super::archive::{self, ArchiveReader};
+use super::archive;
 use super::batch::{Batch, Flush, Record, Seq};
 use super::error::StoreError;
 use super::ledger::{self, Ledger};
 use super::report::Report;
+use super::{Backup, Sink, Store};
 
 /// Below this much free disk nothing is written any more: 512 MiB leave room for logs, for the
 /// clean-up of the store itself, and for somebody to notice.
 pub const MIN_FREE_BYTES: u64 = 512 * 1024 * 1024;
+
+/// Of these, what is left to batches that a site needs to stay under its limits: below 64 MiB nothing
+/// is written at all. Some kB a minute and site: the 448 MiB between last for days.
+pub const RESERVE_BYTES: u64 = 64 * 1024 * 1024;
 
 /// How the store is opened.
 #[derive(Clone, Debug)]
 pub struct SledOptions {
     /// Below this much free disk writes are refused, in bytes. Default [`MIN_FREE_BYTES`].
     pub min_free_bytes: u64,
+    /// Below this much free disk essential batches are refused too, in bytes. Default
+    /// [`RESERVE_BYTES`].
+    pub reserve_bytes: u64,
     /// How long commits of class [`Flush::Control`] gather before one flush serves them all.
     /// Default 2 ms.
     pub group_window: Duration,
@@ -59,6 +70,7 @@ impl Default for SledOptions {
     fn default() -> Self {
         Self {
             min_free_bytes: MIN_FREE_BYTES,
+            reserve_bytes: RESERVE_BYTES,
             group_window: Duration::from_millis(2),
             state_window: Duration::from_millis(100),
             telemetry_window: Duration::from_secs(1),
@@ -93,6 +105,8 @@ struct Entered {
 fn enter(dir: &Path) -> Result<Entered, StoreError> {
     let folder = Folder::create(dir)?;
     let lock = folder.lock()?;
+    restore::finish(&folder)?;
+    folder.create_database()?;
     let witness = Witness::open(&folder)?;
     let seal = seal::check(&folder)?;
     Ok(Entered {
@@ -148,18 +162,6 @@ impl SledStore {
     /// The last commit that is on disk.
     pub fn durable_seq(&self) -> Seq {
         self.shared.durable_seq()
-    }
-
-    /// Writes all records of this instant to a file; commits go on meanwhile. The file appears
-    /// under its name when it is whole and on disk.
-    pub async fn backup(&self, file: &Path) -> Result<u64, StoreError> {
-        let shared = Arc::clone(&self.shared);
-        let file = file.to_owned();
-        blocking("backup", &self.shared, move || {
-            let (head, records) = shared.ledger.freeze()?;
-            archive::write(&file, shared.place(), head.seq, records)
-        })
-        .await
     }
 
     async fn wait_durable(&self, operation: &'static str, seq: Seq) -> Result<(), StoreError> {
@@ -242,7 +244,15 @@ impl Store for SledStore {
     }
 
     fn accepts_writes(&self) -> Result<(), StoreError> {
-        self.shared.accepts(true)
+        self.shared.accepts(Need::Room)
+    }
+
+    async fn backup(&self, mut sink: Sink) -> Result<Backup, StoreError> {
+        let shared = Arc::clone(&self.shared);
+        blocking("backup", &self.shared, move || {
+            shared.ledger.backup(&mut *sink)
+        })
+        .await
     }
 
     async fn close(&self) -> Result<(), StoreError> {
@@ -285,8 +295,14 @@ async fn blocking<T: Send + 'static>(
 /// # Errors
 /// Only what keeps it from reading at all: locked, newer format, no permission.
 pub fn verify(dir: &Path) -> Result<Report, StoreError> {
-    let folder = Folder::existing(dir)?;
+    verify_with(dir, &mut |_, _| ())
+}
+
+/// As [`verify`]; shows key and value of each sound record to `visit`.
+pub fn verify_with(dir: &Path, visit: &mut dyn FnMut(&str, &[u8])) -> Result<Report, StoreError> {
+    let folder = Folder::existing("verify", dir)?;
     let lock = folder.lock()?;
+    restore::finish(&folder)?;
     let witness = match Witness::open(&folder) {
         Ok(witness) => witness,
         Err(error) => return report_damage(error),
@@ -302,7 +318,7 @@ pub fn verify(dir: &Path) -> Result<Report, StoreError> {
         Ok(medium) => medium,
         Err(error) => return report_damage(error),
     };
-    let (mut report, _) = ledger::audit(&medium, witness.seq())?;
+    let (mut report, _) = ledger::audit(&medium, witness.seq(), visit)?;
     report.sealed = seal.was_sealed();
     let closed = medium.close();
     if report.is_sound() && closed.is_ok() && report.sealed {
@@ -321,46 +337,16 @@ fn report_damage(error: StoreError) -> Result<Report, StoreError> {
     Ok(report)
 }
 
-/// Writes all records of a store that no instance has open to a file. Gives their number.
-pub fn backup(dir: &Path, file: &Path) -> Result<u64, StoreError> {
-    Folder::existing(dir)?;
-    let store = SledStore::open(dir, SledOptions::default())?;
-    let (head, records) = store.shared.ledger.freeze()?;
-    archive::write(file, store.shared.place(), head.seq, records)
-}
-
-/// Makes a new store in `dir` from a backup. The folder must not exist or be empty; it appears when
-/// all of it is written, read back and on disk. Gives the number of records.
-pub fn restore(file: &Path, dir: &Path) -> Result<u64, StoreError> {
-    let mut archive = ArchiveReader::open(file)?;
-    let dir_in_use = std::fs::read_dir(dir).is_ok_and(|mut entries| entries.next().is_some());
-    if dir_in_use {
-        return Err(StoreError::Archive {
-            operation: "restore",
-            path: dir.display().to_string(),
-            detail: "the folder is not empty; move it away first".to_owned(),
-        });
-    }
-    let building: PathBuf = files::sibling(dir, "restoring");
-    files::remove_tree(&building)?;
+/// Makes a backup, in a file, of a store that no instance has open.
+pub fn backup(dir: &Path, file: &Path) -> Result<Backup, StoreError> {
+    Folder::existing("backup", dir)?;
     let options = SledOptions {
+        // Nothing is added to it.
         min_free_bytes: 0,
         ..SledOptions::default()
     };
-    let entered = enter(&building)?;
-    let medium = SledMedium::open(&entered.folder, &options)?;
-    let ledger = Ledger::open(medium, Seq(0))?;
-    let mut records = 0;
-    while let Some(page) = archive.next_page()? {
-        records += page.len() as u64;
-        ledger.import(page)?;
-    }
-    ledger.seal_import(archive.head())?;
-    drop(SledStore::start(ledger, entered, options)?);
-    files::rename_dir(&building, dir)?;
-    let report = verify(dir)?;
-    report.refuse_unsound("restore", &files::place(dir))?;
-    Ok(records)
+    let store = SledStore::open(dir, options)?;
+    archive::to_file_now(file, |sink| store.shared.ledger.backup(sink))
 }
 
 #[cfg(test)]

@@ -253,7 +253,9 @@ async fn a_backup_restores_to_an_equal_store() {
     let dir = closed_store(1_200).await;
     let store = open(dir.path()).unwrap();
     let file = dir.path().join("backup.jsonl");
-    assert_eq!(store.backup(&file).await.unwrap(), 1_200);
+    let made = archive::to_file(&store, &file).await.unwrap();
+    assert_eq!((made.records, made.head), (1_200, Seq(2_400)));
+    assert_eq!(archive::check(&file).unwrap(), made);
     store
         .commit(Batch::new().put("t/later", "1"))
         .await
@@ -261,40 +263,137 @@ async fn a_backup_restores_to_an_equal_store() {
 
     let target = dir.path().join("restored");
     fs::create_dir(&target).unwrap();
-    assert_eq!(restore(&file, &target).unwrap(), 1_200);
+    let restored = restore(&file, &target, false, "now").unwrap();
+    assert_eq!((restored.records, restored.kept), (1_200, None));
     let restored = open(&target).unwrap();
     let all = restored.scan("", None, 5_000).await.unwrap();
-    assert_eq!(all.len(), 1_200);
+    let (notice, all): (Vec<_>, Vec<_>) = all.into_iter().partition(|r| r.key == RESTORED);
+    assert_eq!((notice.len(), all.len()), (1, 1_200));
     let original = store.scan("t/0", None, 5_000).await.unwrap();
     assert_eq!(all, original);
     // Numbers go on where the backup ended, so that a version never means two things.
     let seq = restored.commit(Batch::new().put("t/x", "1")).await.unwrap();
-    assert_eq!(seq, Seq(2_401));
+    assert_eq!(seq, Seq(2_402));
     drop(restored);
     let again = dir.path().join("again.jsonl");
-    assert_eq!(backup(&target, &again).unwrap(), 1_201);
-    assert!(backup(&dir.path().join("nothing"), &again).is_err());
-    let refused = restore(&file, dir.path()).unwrap_err().to_string();
-    assert!(refused.contains("not empty"), "{refused}");
+    assert_eq!(backup(&target, &again).unwrap().records, 1_202);
+    let missing = backup(&dir.path().join("nothing"), &again).unwrap_err();
+    assert!(matches!(missing, StoreError::Missing { .. }), "{missing}");
+}
+
+/// A store of one record in `dir`, closed, and a backup of another one in a file beside it.
+async fn store_and_backup(dir: &Path) -> std::path::PathBuf {
+    let file = dir.join("backup.jsonl");
+    for (folder, text) in [("other", "backup"), ("data", "present")] {
+        let store = open(&dir.join(folder)).unwrap();
+        store.commit(Batch::new().put("t/a", text)).await.unwrap();
+        if folder == "other" {
+            archive::to_file(&store, &file).await.unwrap();
+        }
+        store.close().await.unwrap();
+    }
+    file
+}
+
+async fn what_it_holds(dir: &Path) -> String {
+    let record = open(dir).unwrap().get("t/a").await.unwrap().unwrap();
+    String::from_utf8(record.value).unwrap()
+}
+
+#[tokio::test]
+async fn a_restore_takes_the_place_of_a_store_only_on_wish_and_keeps_it() {
+    let dir = TempDir::new().unwrap();
+    let file = store_and_backup(dir.path()).await;
+    let data = dir.path().join("data");
+    fs::write(data.join("secret.key"), "key").unwrap();
+    let refused = restore(&file, &data, false, "now").unwrap_err().to_string();
+    assert!(refused.contains("--replace"), "{refused}");
+    assert_eq!(what_it_holds(&data).await, "present");
+    let held = open(&data).unwrap();
+    let refused = restore(&file, &data, true, "now").unwrap_err();
+    assert!(matches!(refused, StoreError::Locked { .. }), "{refused}");
+    drop(held);
+    for label in ["20261122T160000Z", "20261122T160000Z", "../../x"] {
+        let restored = restore(&file, &data, true, label).unwrap();
+        let kept = restored.kept.unwrap();
+        assert_eq!(kept.parent(), Some(&*data));
+        assert!(kept.join("sled").exists());
+    }
+    assert_eq!(what_it_holds(&data).await, "backup");
+    assert_eq!(
+        what_it_holds(&data.join("replaced-20261122T160000Z")).await,
+        "present"
+    );
+    assert!(data.join("secret.key").exists());
+    assert!(!data.join("restoring").exists() && !data.join("restore-swap").exists());
+}
+
+#[tokio::test]
+async fn a_restore_that_is_broken_off_is_undone_or_finished_and_never_half() {
+    let dir = TempDir::new().unwrap();
+    let file = store_and_backup(dir.path()).await;
+    let data = dir.path().join("data");
+    // Broken off before the marker: what was built is of no effect.
+    fs::create_dir_all(data.join("restoring/sled")).unwrap();
+    assert_eq!(what_it_holds(&data).await, "present");
+    // Broken off at each later step: whoever opens it next finishes it. A step moves one part of the
+    // old store away, then one part of the new one in.
+    for steps in 0..=6 {
+        let data = dir.path().join(format!("broken-{steps}"));
+        let present = dir.path().join("data");
+        copy(&present, &data);
+        let built = dir.path().join(format!("built-{steps}"));
+        restore(&file, &built, false, "x").unwrap();
+        fs::rename(&built, data.join("restoring")).unwrap();
+        fs::write(data.join("restore-swap"), "replaced-x").unwrap();
+        fs::create_dir(data.join("replaced-x")).unwrap();
+        for step in 0..steps {
+            let part = ["sealed", "head", "sled"][step / 2];
+            let (from, to) = if step % 2 == 0 {
+                (data.join(part), data.join("replaced-x").join(part))
+            } else {
+                (data.join("restoring").join(part), data.join(part))
+            };
+            fs::rename(from, to).unwrap();
+        }
+        if steps % 2 == 0 {
+            assert!(verify(&data).unwrap().is_sound(), "{steps}");
+        }
+        assert_eq!(what_it_holds(&data).await, "backup", "{steps}");
+        assert_eq!(what_it_holds(&data.join("replaced-x")).await, "present");
+        assert!(!data.join("restore-swap").exists());
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to.join("sled")).unwrap();
+    for part in ["sealed", "head"] {
+        fs::copy(from.join(part), to.join(part)).unwrap();
+    }
+    for entry in fs::read_dir(from.join("sled")).unwrap() {
+        let entry = entry.unwrap();
+        if entry.file_type().unwrap().is_file() {
+            fs::copy(entry.path(), to.join("sled").join(entry.file_name())).unwrap();
+        }
+    }
 }
 
 #[tokio::test]
 async fn a_backup_with_any_byte_changed_or_cut_is_refused() {
     let dir = closed_store(3).await;
     let file = dir.path().join("backup.jsonl");
-    open(dir.path()).unwrap().backup(&file).await.unwrap();
+    let store = open(dir.path()).unwrap();
+    archive::to_file(&store, &file).await.unwrap();
     let whole = fs::read(&file).unwrap();
     for at in 0..whole.len() {
         let mut changed = whole.clone();
         changed[at] ^= 1;
         fs::write(&file, &changed).unwrap();
-        assert!(restore(&file, &dir.path().join("r")).is_err(), "byte {at}");
+        let target = dir.path().join("r");
+        assert!(restore(&file, &target, false, "x").is_err(), "byte {at}");
         // Without its last line break alone a backup is still whole.
         fs::write(&file, &whole[..at.saturating_sub(1)]).unwrap();
-        assert!(
-            restore(&file, &dir.path().join("r")).is_err(),
-            "cut at {at}"
-        );
+        assert!(restore(&file, &target, false, "x").is_err(), "cut at {at}");
     }
     assert!(!dir.path().join("r").exists());
 }
