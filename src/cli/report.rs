@@ -38,13 +38,14 @@ enum Baseline {
 }
 
 /// Columns of the sessions: in the answer, in the file.
-const SESSION_COLUMNS: [(&str, &str); 6] = [
+const SESSION_COLUMNS: [(&str, &str); 7] = [
     ("started_at", "arrival"),
     ("ended_at", "departure"),
     ("energy_kwh", "energy_kwh"),
     ("wanted_kwh", "requested_kwh"),
     ("departure", "estimated_departure"),
     ("evse", "evse"),
+    ("fastest_kw", "fastest_kw"),
 ];
 
 impl ReportArgs {

@@ -1,12 +1,18 @@
 // Drives the dashboard of the running demo as people do. One step after the other, since the demo's
 // day goes on: each step says what it shows and throws if that is not so.
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { accessible, api, end, goto, link, open, origin, shots, step } from "./lib.mjs";
 
 const PAGES = ["today", "plan", "vehicles", "chargers", "signals", "partners", "rollout", "reports", "site", "events", "access"];
+const root = new URL("../../", import.meta.url);
+const saving = fileURLToPath(new URL("examples/saving.py", root));
+const grafana = new URL("examples/deploy/grafana.json", root);
 const PASSWORD = "correct horse battery staple";
 
-const { context, page } = await open();
+const { context, page } = await open({ acceptDownloads: true });
 
 await step("the link signs in once and leaves the address", async () => {
   await page.goto(link);
@@ -296,6 +302,30 @@ await step("500 chargers: today and plan stay quick while all of it changes twic
     await many.page.screenshot({ path: `${shots}/${name}-500.png` });
   }
   await many.context.close();
+});
+
+await step("the saving can be reckoned again from the exported files", async () => {
+  await goto(page, "reports");
+  const file = async (button) => {
+    const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: button }).click()]);
+    return download.path();
+  };
+  await page.waitForSelector(".tile .figure");
+  // Time goes on between the questions: a minute more or less moves the last digits.
+  const report = await api(page, "/reports/savings?site=depot");
+  const told = execFileSync("python3", [saving, await file("Powers as CSV"), await file("Sessions as CSV")], { encoding: "utf8" });
+  const again = Number(/saving (.*)/.exec(told)[1]);
+  console.log(`     the report says ${report.saving.toFixed(4)}, the script ${again.toFixed(4)}`);
+  assert.ok(Math.abs(again - report.saving) < 0.02 + 0.02 * Math.abs(report.saving), told);
+});
+
+await step("every metric that the Grafana dashboard asks for is counted", async () => {
+  const text = await (await fetch(`${origin}/metrics`)).text();
+  const asked = new Set(readFileSync(grafana, "utf8").match(/evenload_[a-z0-9_]+/g));
+  const silent = [...asked].filter((name) => !new RegExp(`^${name}(\\{| )`, "m").test(text));
+  // Nothing of the kind has happened in the demo yet.
+  const rare = ["evenload_excursions_total", "evenload_ocpi_callback_timeout_total", "evenload_solve_fallback_total"];
+  assert.deepEqual(silent.filter((name) => !rare.includes(name)), []);
 });
 
 await step("the API's documentation is there offline", async () => {

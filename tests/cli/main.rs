@@ -5,6 +5,7 @@ mod bad_problems;
 #[cfg(unix)]
 mod configuration;
 mod health;
+mod operating;
 mod plan;
 mod problem_schema;
 #[cfg(unix)]
