@@ -147,7 +147,7 @@ await step("a limit is weighed, set, and seen as the winner", async () => {
   await page.getByRole("button", { name: "What would it do?" }).click();
   await page.waitForSelector("dialog dl.tiles");
   await page.getByRole("button", { name: "Do it" }).click();
-  await page.waitForFunction(() => /dashboard-limit/.test(document.querySelector("main").innerText) && /90.0 kW/.test(document.querySelector("main").innerText), null, { timeout: 10000 });
+  await page.waitForFunction(() => /dashboard-limit/.test(document.querySelector("main").innerText) && /90 kW/.test(document.querySelector("main").innerText), null, { timeout: 10000 });
 });
 
 await step("the partner is tested from its page and its exchanges are masked", async () => {
