@@ -1,8 +1,11 @@
 //! Charging stations over real sockets against the whole service in this process: who is let in,
 //! who is displaced, what survives, what is sent.
 
+#[path = "peers/python.rs"]
+mod python;
+
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
@@ -560,55 +563,11 @@ async fn frames_that_are_none_do_not_hurt_the_connection() {
     service.running.stop().await;
 }
 
-/// Python with the packages `ocpp` and `websockets`, made once under `target/`.
-fn python() -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("peers");
-    let python = folder.join("bin/python");
-    let works = || {
-        Command::new(&python)
-            .args(["-c", "import ocpp, websockets"])
-            .output()
-            .is_ok_and(|output| output.status.success())
-    };
-    if works() {
-        return Ok(python);
-    }
-    let run = |program: &Path, arguments: &[&str]| -> Result<(), String> {
-        let output = Command::new(program)
-            .args(arguments)
-            .output()
-            .map_err(|error| format!("{}: {error}", program.display()))?;
-        let text = String::from_utf8_lossy(&output.stderr).into_owned();
-        output.status.success().then_some(()).ok_or(text)
-    };
-    let folder = folder.display().to_string();
-    run(Path::new("python3"), &["-m", "venv", &folder])?;
-    let packages = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "ocpp==2.1.0",
-        "websockets==15.0.1",
-    ];
-    run(&python, &packages)?;
-    works()
-        .then_some(python)
-        .ok_or("the packages do not import".into())
-}
-
 #[actix_web::test]
 async fn charge_points_of_another_maker_find_nothing_wrong_with_our_messages() {
-    let python = match python() {
+    let python = match python::python() {
         Ok(python) => python,
-        Err(why) => {
-            // Not a failure of ours; but nobody shall think that it was tested.
-            #[expect(clippy::print_stderr, reason = "a test that cannot run says so")]
-            {
-                eprintln!("NOT TESTED against PyPI ocpp: {}", why.trim());
-            }
-            return;
-        }
+        Err(why) => return python::missing("PyPI ocpp as a charge point", &why),
     };
     let service = Service::start().await;
     let stations = ["PY16", "PY201", "PY21"];
@@ -646,5 +605,60 @@ async fn charge_points_of_another_maker_find_nothing_wrong_with_our_messages() {
     }
     let state = service.get("/sites/depot/alerts").await;
     assert!(!state.to_string().contains("self_caused"), "{state}");
+    service.running.stop().await;
+}
+
+/// The package `ocpp-rpc` of npm, installed once under `target/`.
+fn npm_package() -> Result<std::path::PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("npm_peers");
+    let modules = folder.join("node_modules");
+    if modules.join("ocpp-rpc/package.json").is_file() {
+        return Ok(modules);
+    }
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let output = Command::new("npm")
+        .args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"])
+        .arg(&folder)
+        .arg("ocpp-rpc@2.2.1")
+        .output()
+        .map_err(|error| format!("npm: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    output.status.success().then_some(modules).ok_or(text)
+}
+
+#[actix_web::test]
+async fn charge_points_of_npm_find_nothing_wrong_with_our_messages() {
+    let modules = match npm_package() {
+        Ok(modules) => modules,
+        Err(why) => return python::missing("npm ocpp-rpc as a charge point", &why),
+    };
+    let service = Service::start().await;
+    let stations = ["JS16", "JS201"];
+    service.has_depot(&stations).await;
+    let url = format!("ws://{}/ocpp", service.running.address);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/station.js");
+    for (id, version) in stations.iter().zip(["ocpp1.6", "ocpp2.0.1"]) {
+        let (modules, script, url) = (modules.clone(), script.clone(), url.clone());
+        let id = (*id).to_owned();
+        let output = tokio::task::spawn_blocking(move || {
+            Command::new("node")
+                .env("NODE_PATH", modules)
+                .arg(script)
+                .args([&url, &id, PASSWORD, version])
+                .output()
+        });
+        let output = output.await.expect("no panic").expect("node starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let seen: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{version}: {error}; {errors}"));
+        assert_eq!(seen["invalid"], json!([]), "{version}");
+        assert_eq!(
+            (&seen["protocol"], &seen["boot"]),
+            (&json!(version), &json!("Accepted"))
+        );
+        // 30 kW / 2 = 15 kW, more than 16 A, the rating
+        assert_eq!(seen["default_amps"], 16, "{version}: {seen}");
+        assert!(seen["transaction_amps"].is_number(), "{version}: {seen}");
+    }
     service.running.stop().await;
 }

@@ -24,6 +24,7 @@ mod foresight;
 mod frame;
 mod health;
 mod history;
+mod id_tokens;
 mod import;
 mod input;
 pub mod keys;

@@ -1,5 +1,6 @@
 //! What the API needs from the service beside [`crate::domain::ports`], as small traits.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 use actix_web::web::Bytes;
@@ -324,6 +325,48 @@ pub struct StationSetup {
     pub allow_insecure: bool,
     /// The sub-protocol it speaks though it names none.
     pub assume_protocol: Option<String>,
+    /// It must show a client certificate that names it (security profile 3).
+    pub client_certificate: bool,
+    /// Whether it may work.
+    pub admission: StationAdmission,
+    /// Odd ways by name that it has or has not, whatever is found out.
+    pub quirks: BTreeMap<String, bool>,
+}
+
+/// Whether a station may work.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StationAdmission {
+    /// It may.
+    #[default]
+    Accepted,
+    /// It may be read and configured only.
+    Pending,
+    /// It is turned away when it starts.
+    Rejected,
+}
+
+/// What came of changing a station's password over OCPP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StationRotation {
+    /// It took it, or may have.
+    pub is_taken: bool,
+    /// What it said.
+    pub call: StationCall,
+}
+
+/// A token (a card, say) that may charge or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdToken {
+    /// As printed.
+    pub id: String,
+    /// OCPP 2.x `IdTokenEnumType`.
+    pub kind: String,
+    /// It may not charge.
+    pub blocked: bool,
+    /// From then on it may not.
+    pub expires_at: Option<Time>,
+    /// The group it belongs to.
+    pub group: Option<String>,
 }
 
 /// A station that was set up.
@@ -385,6 +428,23 @@ pub trait Stations: Send + Sync {
 
     /// Forgets one and closes its connection.
     fn remove(&self, tenant: &TenantId, id: &StationId) -> PortFuture<'_, ()>;
+
+    /// Gives one that is connected a new password over OCPP.
+    fn rotate(
+        &self,
+        tenant: &TenantId,
+        id: &StationId,
+        password: Option<SecretText>,
+    ) -> PortFuture<'_, StationRotation>;
+
+    /// The tokens that were filed, sorted.
+    fn id_tokens(&self, tenant: &TenantId) -> PortFuture<'_, Vec<IdToken>>;
+
+    /// Files one or changes it; true if it is new.
+    fn set_id_token(&self, tenant: &TenantId, token: IdToken) -> PortFuture<'_, bool>;
+
+    /// Takes one out; false if there was none.
+    fn remove_id_token(&self, tenant: &TenantId, id: String) -> PortFuture<'_, bool>;
 
     /// Sends a call of OCPP to one.
     fn call(

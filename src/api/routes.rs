@@ -11,8 +11,8 @@ use actix_web::{Error, HttpRequest, Resource};
 use super::problem::Problem;
 use super::{
     alerts, audit, backup, bound, dashboard, departures, dispatches, events, flexibility, frame,
-    health, history, import, keys, mode, openapi, overrides, partners, plan, reports, sessions,
-    signals, site_meter, sites, stations,
+    health, history, id_tokens, import, keys, mode, openapi, overrides, partners, plan, reports,
+    sessions, signals, site_meter, sites, stations,
 };
 
 /// Mounts the API, health, metrics and the start page. The application data must hold
@@ -186,6 +186,15 @@ fn station_routes(scope: &mut ServiceConfig) {
         )
         .service(
             resource("/stations/{id}/messages", "GET").route(web::get().to(stations::messages)),
+        )
+        .service(
+            resource("/stations/{id}/password", "POST").route(web::post().to(stations::rotate)),
+        )
+        .service(resource("/id-tokens", "GET").route(web::get().to(id_tokens::list)))
+        .service(
+            resource("/id-tokens/{id}", "PUT, DELETE")
+                .route(web::put().to(id_tokens::put))
+                .route(web::delete().to(id_tokens::remove)),
         )
         .service(
             resource("/stations/{id}/commands/{action}", "POST")

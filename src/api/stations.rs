@@ -1,5 +1,7 @@
 //! `/stations`: the chargers that connect to us over OCPP.
 
+use std::collections::BTreeMap;
+
 use actix_web::http::StatusCode;
 use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
@@ -9,7 +11,7 @@ use super::ApiState;
 use super::auth::{Access, Scope};
 use super::body::read_json;
 use super::input::Node;
-use super::ports::{SecretText, StationCall, StationSetup};
+use super::ports::{SecretText, StationAdmission, StationCall, StationSetup};
 use super::problem::{Faults, Problem};
 use super::query::Query;
 use super::sites::{Answer, no_query};
@@ -20,6 +22,12 @@ const PROTOCOLS: [(&str, &str); 3] = [
     ("ocpp1.6", "ocpp1.6"),
     ("ocpp2.0.1", "ocpp2.0.1"),
     ("ocpp2.1", "ocpp2.1"),
+];
+/// Whether a station may work.
+const ADMISSIONS: [(&str, StationAdmission); 3] = [
+    ("accepted", StationAdmission::Accepted),
+    ("pending", StationAdmission::Pending),
+    ("rejected", StationAdmission::Rejected),
 ];
 /// Longest name of an action.
 const MAX_ACTION_CHARS: usize = 64;
@@ -139,14 +147,44 @@ pub(super) async fn call(
         .stations
         .call(access.tenant(), &id, action, body)
         .await?;
-    Ok(HttpResponse::Ok().json(match called {
+    Ok(HttpResponse::Ok().json(said(called)))
+}
+
+/// Gives a connected station a new password over OCPP. The old one is right until the station has
+/// shown the new one.
+pub(super) async fn rotate(
+    api: Data<ApiState>,
+    request: HttpRequest,
+    path: Path<String>,
+    payload: Payload,
+) -> Answer {
+    let access = Access::of(&api, &request, Scope::Admin)?;
+    no_query(&request)?;
+    let id = id(&path)?;
+    let body = read_json(&request, payload).await?;
+    let faults = Faults::default();
+    let password = Node::root(&body, &faults).object().and_then(|object| {
+        let password = object.maybe("password", read_password);
+        object.close();
+        password
+    });
+    let password = faults.give(password)?;
+    let rotated = api.stations.rotate(access.tenant(), &id, password).await?;
+    tracing::info!(station.id = %id, by = access.name(), taken = rotated.is_taken, "a new password");
+    let mut answer = said(rotated.call);
+    answer["taken"] = json!(rotated.is_taken);
+    Ok(HttpResponse::Ok().json(answer))
+}
+
+fn said(called: StationCall) -> Value {
+    match called {
         StationCall::Result(payload) => json!({ "status": "result", "payload": payload }),
         StationCall::Error { code, description } => json!({
             "status": "error",
             "payload": { "code": code, "description": description },
         }),
         StationCall::Timeout => json!({ "status": "timeout", "payload": null }),
-    }))
+    }
 }
 
 fn id(text: &str) -> Result<StationId, Problem> {
@@ -161,13 +199,25 @@ fn read_setup(body: &Value) -> Result<StationSetup, Problem> {
         let no_password = object.maybe("no_password", Node::flag);
         let allow_insecure = object.maybe("allow_insecure", Node::flag);
         let assumed = object.maybe("assume_protocol", |node| node.word(&PROTOCOLS));
+        let certificate = object.maybe("client_certificate", Node::flag);
+        let admission = object.maybe("admission", |node| node.word(&ADMISSIONS));
+        let quirks = object.maybe("quirks", read_quirks);
         let setup = StationSetup {
             site: site?,
             password: password?,
             no_password: no_password?.unwrap_or(false),
             allow_insecure: allow_insecure?.unwrap_or(false),
             assume_protocol: assumed?.map(str::to_owned),
+            client_certificate: certificate?.unwrap_or(false),
+            admission: admission?.unwrap_or_default(),
+            quirks: quirks?.unwrap_or_default(),
         };
+        if setup.client_certificate && setup.allow_insecure {
+            object.fault(
+                "client_certificate",
+                "is shown over TLS: not with allow_insecure",
+            );
+        }
         if setup.no_password && !setup.allow_insecure {
             object.fault("no_password", "is possible only with allow_insecure");
         }
@@ -178,6 +228,22 @@ fn read_setup(body: &Value) -> Result<StationSetup, Problem> {
         Some(setup)
     });
     faults.give(setup)
+}
+
+/// Odd ways by name; which names there are the edge knows.
+fn read_quirks(node: &Node<'_>) -> Option<BTreeMap<String, bool>> {
+    let Some(named) = node.value().as_object() else {
+        node.fault("an object of names with true or false is needed");
+        return None;
+    };
+    let read = named
+        .iter()
+        .map(|(name, has)| Some((name.clone(), has.as_bool()?)));
+    let read = read.collect::<Option<_>>();
+    if read.is_none() {
+        node.fault("each name needs true or false");
+    }
+    read
 }
 
 fn read_password(node: &Node<'_>) -> Option<SecretText> {

@@ -24,6 +24,7 @@ pub mod report;
 pub mod restore;
 pub mod serve;
 pub mod site;
+pub mod station;
 pub mod store;
 pub mod token;
 pub mod version;
@@ -66,6 +67,8 @@ enum Command {
     Partner(partner::PartnerArgs),
     /// The sites: list, show, set, mode, import from a partner's locations
     Site(site::SiteArgs),
+    /// The chargers that connect to us: list, show, approve, command, messages
+    Station(station::StationArgs),
     /// Look at everything that must be right before limits are sent
     Doctor(doctor::DoctorArgs),
     /// Look into the store of a stopped service: verify
@@ -104,6 +107,7 @@ pub fn run() -> Exit {
             Command::Health(args) => args.run(),
             Command::Partner(args) => args.run(),
             Command::Site(args) => args.run(),
+            Command::Station(args) => args.run(),
             Command::Doctor(args) => args.run(),
             Command::Store(args) => args.run(),
             Command::Backup(args) => args.run(),

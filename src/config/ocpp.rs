@@ -1,6 +1,6 @@
 //! How charging stations that connect to us are served.
 
-use super::kind::Whole;
+use super::kind::{Switch, Whole};
 use super::reader::Reader;
 
 /// The section `[ocpp]`.
@@ -13,6 +13,8 @@ pub struct OcppConfig {
     pub meter_interval_s: u32,
     /// How often a connection is tried by a ping, in seconds.
     pub ping_interval_s: u32,
+    /// Only tokens (cards) that were filed may charge; otherwise all that are not blocked.
+    pub refuse_unknown_tokens: bool,
 }
 
 impl Default for OcppConfig {
@@ -21,6 +23,7 @@ impl Default for OcppConfig {
             boot_quiet_s: 2,
             meter_interval_s: 60,
             ping_interval_s: 30,
+            refuse_unknown_tokens: false,
         }
     }
 }
@@ -39,6 +42,11 @@ impl OcppConfig {
                 "ocpp.ping_interval_s",
                 &Whole(5..=600),
                 default.ping_interval_s,
+            ),
+            refuse_unknown_tokens: reader.get(
+                "ocpp.refuse_unknown_tokens",
+                &Switch,
+                default.refuse_unknown_tokens,
             ),
         }
     }

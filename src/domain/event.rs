@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::command::{Answer, Command};
 use super::id::{CommandId, DepartureKey, EvseId, PartnerId, SessionId, SignalKey};
 use super::plan::Plan;
-use super::profile::Profile;
+use super::profile::{Profile, RateUnit, Tenths};
 use super::quantity::Energy;
 use super::session::{Departure, Needs, PastSession, Reading, Session};
 use super::signal::SignalSeries;
@@ -173,6 +173,16 @@ pub enum EventKind {
         evse: EvseId,
         /// It has just started (OCPP `BootNotification`).
         booted: bool,
+    },
+    /// Something beside us (a local energy manager, a grid operator's box) limits an EVSE, or does
+    /// so no more. It is no proof of anything: plans only count on less.
+    EvseLimited {
+        /// Which EVSE.
+        evse: EvseId,
+        /// The highest that is allowed from now on; `None` = lifted.
+        limit: Option<(RateUnit, Tenths)>,
+        /// Who set it, as the station names it.
+        source: String,
     },
     /// The service started on this journal: what was under way is unknown, and every partner
     /// counts as stale until it was read back.

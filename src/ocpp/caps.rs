@@ -37,6 +37,9 @@ pub struct Caps {
     pub refused: BTreeSet<String>,
     /// Odd ways we found out; each changes how it is spoken to.
     pub quirks: BTreeSet<Quirk>,
+    /// What the operator says of its ways, whatever we find out: kept with the station's record.
+    #[serde(skip)]
+    pub told: BTreeMap<Quirk, bool>,
 }
 
 /// An odd way of a station, found out or set by the operator.
@@ -53,6 +56,32 @@ pub enum Quirk {
     NoComposite,
     /// Does not send messages when asked to.
     NoTrigger,
+    /// Keeps no list of tokens.
+    NoLocalList,
+}
+
+impl Quirk {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::StackZeroOnly,
+        Self::AbsoluteOnly,
+        Self::WattsOnly,
+        Self::NoComposite,
+        Self::NoTrigger,
+        Self::NoLocalList,
+    ];
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::StackZeroOnly => "stack_zero_only",
+            Self::AbsoluteOnly => "absolute_only",
+            Self::WattsOnly => "watts_only",
+            Self::NoComposite => "no_composite",
+            Self::NoTrigger => "no_trigger",
+            Self::NoLocalList => "no_local_list",
+        }
+    }
 }
 
 impl Caps {
@@ -64,7 +93,10 @@ impl Caps {
             && self.firmware == boot.firmware
             && self.version == Some(version);
         if !same {
-            *self = Self::default();
+            *self = Self {
+                told: std::mem::take(&mut self.told),
+                ..Self::default()
+            };
         }
         let before = self.clone();
         self.vendor = shortened(&boot.vendor);
@@ -96,9 +128,34 @@ impl Caps {
         self.settings.get(name).map(String::as_str)
     }
 
+    /// A setting that is a whole number.
+    pub fn number(&self, name: &str) -> Option<usize> {
+        self.settings.get(name)?.trim().parse().ok()
+    }
+
     /// True if it has this odd way.
     pub fn has(&self, quirk: Quirk) -> bool {
-        self.quirks.contains(&quirk)
+        let told = self.told.get(&quirk).copied();
+        told.unwrap_or_else(|| self.quirks.contains(&quirk))
+    }
+
+    /// True if it says that it keeps a list of tokens.
+    pub fn keeps_list(&self) -> bool {
+        let value = self.value("LocalAuthListEnabled", "LocalAuthListCtrlr.Enabled");
+        let lists_it = self
+            .value("SupportedFeatureProfiles", "LocalAuthListCtrlr.Available")
+            .is_some_and(|value| value.contains("LocalAuthList") || value.trim() == "true");
+        lists_it || value.is_some_and(|value| value.trim().eq_ignore_ascii_case("true"))
+    }
+
+    /// Most entries of one message about its list of tokens.
+    pub fn max_list(&self) -> usize {
+        self.value(
+            "SendLocalListMaxLength",
+            "LocalAuthListCtrlr.ItemsPerMessage",
+        )
+        .and_then(|value| value.trim().parse().ok())
+        .unwrap_or(100)
     }
 
     /// The stack level for our profiles.

@@ -61,6 +61,21 @@ impl Edge {
                         events.entry(site).or_default().push(event);
                     }
                 }
+                Fact::Limited {
+                    evse,
+                    limit,
+                    source,
+                } => {
+                    let numbers = evse.map_or(1..=MAX_EVSES, |only| only..=only);
+                    for (site, evse) in numbers.filter_map(|n| self.place(&station, n)) {
+                        let event = EventKind::EvseLimited {
+                            evse,
+                            limit: *limit,
+                            source: source.chars().take(20).collect(),
+                        };
+                        events.entry(site).or_default().push(event);
+                    }
+                }
                 Fact::Forgotten(ids) => {
                     let prefix = transaction_prefix(&self.inner.tenant, &station);
                     records.extend(ids.iter().map(|id| RecordWrite {

@@ -1,7 +1,10 @@
 //! What stations tell us and what we ask of them, in one vocabulary for all versions. The version
 //! modules lower into it; the station's state machine knows nothing else.
 
+use serde::Serialize;
+
 use super::meter::Sample;
+use super::tokens::{ListEntry, Verdict};
 use crate::domain::profile::{Profile, RateUnit};
 use crate::domain::quantity::Energy;
 use crate::domain::time::Time;
@@ -44,6 +47,8 @@ pub struct Transaction {
     pub at: Option<Time>,
     /// Who charges, as presented. Never kept.
     pub token: Option<String>,
+    /// Nobody is asked who he is here (2.x `NoAuthorization`).
+    pub is_open: bool,
     /// The energy register at this instant.
     pub register: Option<Energy>,
     /// Readings that came along.
@@ -65,6 +70,8 @@ pub struct EvNeeds {
     pub departure: Option<Time>,
     /// Energy it wants from now on.
     pub energy: Option<Energy>,
+    /// Most periods of a schedule that it takes.
+    pub max_periods: Option<usize>,
 }
 
 /// A limit that something beside us put on a station (2.x `NotifyChargingLimit`).
@@ -74,8 +81,39 @@ pub struct ExternalLimit {
     pub evse: Option<u32>,
     /// Who set it.
     pub source: String,
-    /// The lowest limit it names and its unit; `None` = cleared, or not said.
-    pub lowest: Option<(f64, RateUnit)>,
+    /// What it allows; `None` = it was lifted, or it is not said.
+    pub schedule: Option<Profile>,
+}
+
+/// Something a station said that nobody has to act on at once, kept to be looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// What it is about: `firmware`, `diagnostics`, `log`, `security`, `reservation`, `der`...
+    pub about: &'static str,
+    /// In the station's words.
+    pub text: String,
+}
+
+/// A certificate that a station wants signed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SigningRequest {
+    /// PKCS#10 in PEM, as the station sent it.
+    pub csr: String,
+    /// For what: `ChargingStationCertificate` or `V2GCertificate`.
+    pub certificate_type: String,
+}
+
+/// A part of the profiles a station holds, as it reports them (2.x).
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProfileReport {
+    /// The number of the request that asked for it.
+    pub request_id: i64,
+    /// Who set them.
+    pub source: String,
+    /// Where.
+    pub evse: u32,
+    /// The profiles, as spelled.
+    pub profiles: Vec<serde_json::Value>,
 }
 
 /// One setting a station reports.
@@ -134,20 +172,43 @@ pub enum Inbound {
     EvSchedule {
         /// The EVSE.
         evse: u32,
+        /// Its intention; `None` = it cannot be read.
+        schedule: Option<Profile>,
+    },
+    /// Profiles it holds.
+    Profiles(ProfileReport),
+    /// It wants a certificate signed.
+    SignCertificate(SigningRequest),
+    /// A driver switched priority charging on or off (2.1).
+    Priority {
+        /// Which transaction.
+        transaction: String,
+        /// On or off.
+        is_on: bool,
+    },
+    /// It asks for the newest value of a dynamic profile (2.1).
+    Pull {
+        /// The profile.
+        profile: i64,
     },
     /// A vendor's message.
     DataTransfer,
-    /// Known to the standard and of no consequence to us; with the answer it gets.
-    Noted(serde_json::Value),
+    /// Known to the standard and of no consequence to us; with the answer it gets, and with what
+    /// is kept of it to be looked at.
+    Noted(serde_json::Value, Option<Notice>),
 }
 
 /// Whether a station is accepted at boot.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Admission {
     /// It may work.
+    #[default]
     Accepted,
-    /// It waits for the operator.
+    /// It waits for the operator, who may read and configure it meanwhile.
     Pending,
+    /// It shall come again later.
+    Rejected,
 }
 
 /// What we answer; the version modules spell it.
@@ -168,21 +229,21 @@ pub enum Reply {
         now: Time,
     },
     /// To [`Inbound::Authorize`], and to a transaction that presented a token.
-    Token {
-        /// May charge.
-        accepted: bool,
-    },
+    Token(Verdict),
     /// To a 1.6 start.
     Started {
         /// The id we gave.
         transaction: i32,
         /// May charge.
-        accepted: bool,
+        verdict: Verdict,
     },
     /// To a car's wish: taken, a profile follows.
     NeedsTaken,
-    /// To an intended schedule.
-    ScheduleTaken,
+    /// To an intended schedule: whether it is within what the car was allowed.
+    Schedule {
+        /// It is.
+        fits: bool,
+    },
     /// To a vendor's message we do not know.
     UnknownVendor,
     /// Exactly this.
@@ -276,6 +337,21 @@ pub enum Request {
         /// About this EVSE; `None` = all.
         evse: Option<u32>,
     },
+    /// Which version of the local list of tokens do you hold?
+    ListVersion,
+    /// Take this local list of tokens, or this change of it.
+    SendList {
+        /// Its version.
+        version: i64,
+        /// The whole list; otherwise a change.
+        full: bool,
+        /// The entries.
+        entries: Vec<ListEntry>,
+    },
+    /// Forget which tokens you have seen.
+    ClearCache,
+    /// Does this transaction still run (2.x)?
+    TransactionStatus(String),
     /// Whatever the operator says.
     Raw {
         /// The action.
@@ -303,6 +379,15 @@ pub enum Response {
     SettingsFollow,
     /// What holds.
     Composite(Profile),
+    /// The version of its local list; below 0: it has none.
+    ListVersion(i64),
+    /// Whether a transaction runs, if it says so, and whether it has more to tell of it.
+    TransactionStatus {
+        /// It runs.
+        ongoing: Option<bool>,
+        /// Messages about it wait.
+        queued: bool,
+    },
     /// Whatever it said.
     Raw(serde_json::Value),
 }

@@ -11,6 +11,7 @@
 
 pub mod books;
 pub mod caps;
+mod certificate;
 mod commit;
 pub mod edge;
 mod fields;
@@ -21,9 +22,11 @@ pub mod message;
 pub mod meter;
 mod password;
 pub mod rpc;
+mod schedule;
 mod settings;
 mod socket;
 pub mod station;
+pub mod tokens;
 mod v16;
 mod v201;
 mod v21;
@@ -31,7 +34,8 @@ pub mod version;
 mod wire;
 mod work;
 
-pub use edge::{Approved, Called, Edge, EdgeError, Setup, Waiting};
+pub use certificate::note_certificate;
+pub use edge::{Approved, Called, Edge, EdgeError, Rotated, Setup, Waiting};
 pub use known::Logged;
 pub use password::LENGTHS as PASSWORD_LENGTHS;
 pub use settings::Settings;

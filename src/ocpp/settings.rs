@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::tokens::TokenStatus;
 use crate::config::OcppConfig;
 
 /// How stations are served.
@@ -13,6 +14,8 @@ pub struct Settings {
     pub sample_s: u32,
     /// Between two pings of a silent connection; after two without a sign of life it is closed.
     pub ping_interval: Duration,
+    /// What a token gets that nobody filed.
+    pub unknown_tokens: TokenStatus,
 }
 
 impl Settings {
@@ -22,6 +25,11 @@ impl Settings {
             quiet_s: config.boot_quiet_s,
             sample_s: config.meter_interval_s,
             ping_interval: Duration::from_secs(u64::from(config.ping_interval_s)),
+            unknown_tokens: if config.refuse_unknown_tokens {
+                TokenStatus::Invalid
+            } else {
+                TokenStatus::Accepted
+            },
         }
     }
 }

@@ -18,7 +18,8 @@ use tokio::time::MissedTickBehavior;
 use tracing::{Instrument as _, debug, info, warn};
 
 use super::caps::Caps;
-use super::edge::Edge;
+use super::certificate::CertificateNames;
+use super::edge::{Edge, Shown};
 use super::known::{Errand, Known, caps_key};
 use super::password::read_basic;
 use super::rpc::MAX_MESSAGE_BYTES;
@@ -84,28 +85,37 @@ async fn connect(edge: Data<Edge>, request: HttpRequest, body: Payload) -> HttpR
         .filter_map(|value| value.to_str().ok())
         .map(str::to_owned)
         .collect();
-    let shown = request
-        .headers()
-        .get(AUTHORIZATION)
-        .and_then(|value| read_basic(value.as_bytes()));
-    let protocols = offered.join(",");
-    let Some(known) = edge.authenticate(&id, shown, from, &protocols).await else {
+    let basic = request.headers().get(AUTHORIZATION);
+    let names = request.conn_data::<CertificateNames>();
+    let shown = Shown {
+        id,
+        from,
+        basic: basic.and_then(|value| read_basic(value.as_bytes())),
+        is_secure: request.app_config().secure(),
+        certificate: names.map(|names| names.0.clone()).unwrap_or_default(),
+        protocols: offered.join(","),
+    };
+    let Some(known) = edge.authenticate(&shown).await else {
         return unauthorized();
     };
     let record = known.record();
-    let is_secure = request.app_config().secure();
-    if !is_secure && !record.allow_insecure && !from.is_some_and(|ip| ip.is_loopback()) {
-        warn!(station.id = %record.id, "refused: no TLS, and allow_insecure is not set");
-        return HttpResponse::Forbidden()
-            .body("this station must come over TLS (wss); or set allow_insecure for it");
+    if !edge.may_come(&known, &shown).await {
+        warn!(station.id = %record.id, "refused: it must come with a higher security profile");
+        return HttpResponse::Forbidden().body(
+            "this station must come over TLS (wss), and as secure as it came before; or set \
+             allow_insecure for it",
+        );
     }
     let named = Version::choose(offered.iter().map(String::as_str));
-    let assumed = record.assume_protocol.filter(|_| offered.is_empty());
-    let Some(version) = named.or(assumed) else {
+    // What the operator says it speaks counts for more than what it says itself.
+    let Some(version) = record.assume_protocol.or(named) else {
         return HttpResponse::BadRequest()
             .body("none of the sub-protocols ocpp2.1, ocpp2.0.1, ocpp1.6 is offered");
     };
-    let upgraded = actix_ws::handle_with_protocols(&request, body, &[version.subprotocol()]);
+    let first = offered.iter().flat_map(|header| header.split(',')).next();
+    let echoed = named.map(Version::subprotocol).or(first.map(str::trim));
+    let protocols: Vec<&str> = echoed.into_iter().collect();
+    let upgraded = actix_ws::handle_with_protocols(&request, body, &protocols);
     let (response, session, stream) = match upgraded {
         Ok(upgraded) => upgraded,
         Err(error) => return error.error_response(),
@@ -233,8 +243,10 @@ impl Task {
         let outputs = station.close();
         // Nothing can be sent any more: only who waits for outcomes is told.
         for output in outputs {
-            if let Output::Settled { order, outcome } = output {
-                self.settle(order, outcome);
+            match output {
+                Output::Settled { order, outcome } => self.settle(order, outcome),
+                Output::Learned => self.keep_caps(station.caps()).await,
+                _ => {}
             }
         }
         errands.close();
@@ -259,6 +271,8 @@ impl Task {
             tenant: self.edge.inner.tenant.clone(),
             quiet_s: i64::from(settings.quiet_s),
             sample_s: settings.sample_s,
+            admission: self.known.record().admission,
+            tokens: self.edge.inner.tokens.clone(),
         };
         let memory = self.known.memory();
         Station::new(
@@ -320,6 +334,12 @@ impl Task {
                 self.replies.push((number, reply));
                 station.order(Order { number, what }, self.edge.now())
             }
+            Errand::Changed => {
+                let record = self.known.record();
+                station.tell_ways(record.ways);
+                station.admit(record.admission, self.edge.now())
+            }
+            Errand::Tokens { forgets } => station.tokens_changed(forgets, self.edge.now()),
             Errand::Refresh => {
                 let running = station.books().entries().filter(|entry| entry.is_running());
                 let sessions = running.map(|entry| Fact::Session {
@@ -358,6 +378,10 @@ impl Task {
                 }
                 Output::Settled { order, outcome } => self.settle(order, outcome),
                 Output::Learned => learned = true,
+                Output::Remark(remark) => {
+                    let now = self.edge.now();
+                    self.known.memory().remark(remark, now);
+                }
                 Output::Close(end) => return Err(end),
             }
         }

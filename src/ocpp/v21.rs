@@ -34,40 +34,19 @@ pub(super) fn is_ours(action: &str) -> bool {
 
 /// Reads a call that 2.0.1 does not have.
 pub(super) fn hear(action: &str, fields: &Fields<'_>) -> Result<Inbound, CallError> {
-    let noted = |answer: Value| Ok(Inbound::Noted(answer));
+    let noted = |answer: Value| Ok(Inbound::Noted(answer, None));
     match action {
-        "NotifySettlement" => {
-            fields.need_text("pspRef")?;
-            noted(json!({}))
-        }
-        "NotifyDERAlarm" => {
-            fields.need_text("controlType")?;
-            noted(json!({}))
-        }
-        "NotifyDERStartStop" => {
-            fields.need_text("controlId")?;
-            noted(json!({}))
-        }
-        "ReportDERControl" | "BatterySwap" => {
-            fields.need_whole("requestId")?;
-            noted(json!({}))
-        }
-        "NotifyPriorityCharging" => {
-            fields.need_text("transactionId")?;
-            noted(json!({}))
-        }
-        "ClosePeriodicEventStream" => {
-            fields.need_whole("id")?;
-            noted(json!({}))
-        }
+        "NotifyPriorityCharging" => Ok(Inbound::Priority {
+            transaction: fields.need_text("transactionId")?.to_owned(),
+            is_on: fields.flag("activated").unwrap_or(false),
+        }),
         "OpenPeriodicEventStream" => {
             fields.need_object("constantStreamData")?;
             noted(json!({ "status": "Rejected" }))
         }
-        "PullDynamicScheduleUpdate" => {
-            fields.need_whole("chargingProfileId")?;
-            noted(json!({ "status": "Rejected" }))
-        }
+        "PullDynamicScheduleUpdate" => Ok(Inbound::Pull {
+            profile: fields.need_whole("chargingProfileId")?,
+        }),
         "VatNumberValidation" => {
             let number = fields.need_text("vatNumber")?;
             noted(json!({ "vatNumber": number, "status": "Rejected" }))

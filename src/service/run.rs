@@ -360,6 +360,7 @@ pub async fn start_on(
             .configure(ocpp::configure)
             .configure(api::configure)
     })
+    .on_connect(ocpp::note_certificate)
     .workers(HTTP_WORKERS)
     .shutdown_timeout(5)
     .client_request_timeout(Duration::from_secs(10))

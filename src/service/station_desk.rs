@@ -1,11 +1,19 @@
 //! The stations as the API sees them.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::activity::Activity;
-use crate::api::ports::{StationCall, StationSetup, StationWelcome, Stations};
+use crate::api::ports::{
+    IdToken, SecretText, StationAdmission, StationCall, StationRotation, StationSetup,
+    StationWelcome, Stations,
+};
 use crate::domain::id::{StationId, TenantId};
 use crate::domain::ports::{PortError, PortFuture};
+use crate::ocpp::caps::Quirk;
+use crate::ocpp::message::Admission;
+use crate::ocpp::tokens::{Token, TokenStatus};
 use crate::ocpp::version::Version;
 use crate::ocpp::{Called, Edge, EdgeError, Setup};
 
@@ -69,6 +77,13 @@ impl Stations for StationDesk {
                 allow_insecure: setup.allow_insecure,
                 no_password: setup.no_password,
                 assume_protocol,
+                client_certificate: setup.client_certificate,
+                admission: match setup.admission {
+                    StationAdmission::Accepted => Admission::Accepted,
+                    StationAdmission::Pending => Admission::Pending,
+                    StationAdmission::Rejected => Admission::Rejected,
+                },
+                ways: ways(&setup.quirks)?,
             };
             let approved = self.edge.set_up(&id, wish).await.map_err(port_error)?;
             Ok(StationWelcome {
@@ -83,6 +98,49 @@ impl Stations for StationDesk {
         Box::pin(async move { self.edge.remove(&id).await.map_err(port_error) })
     }
 
+    fn rotate(
+        &self,
+        _tenant: &TenantId,
+        id: &StationId,
+        password: Option<SecretText>,
+    ) -> PortFuture<'_, StationRotation> {
+        let id = id.clone();
+        Box::pin(async move {
+            let password = password.map(|password| password.reveal().to_owned());
+            let rotated = self.edge.rotate(&id, password).await.map_err(port_error)?;
+            Ok(StationRotation {
+                is_taken: rotated.is_taken,
+                call: said(rotated.called)?,
+            })
+        })
+    }
+
+    fn id_tokens(&self, _tenant: &TenantId) -> PortFuture<'_, Vec<IdToken>> {
+        let all = self.edge.list_tokens().into_iter().map(shown_token);
+        ready(Ok(all.collect()))
+    }
+
+    fn set_id_token(&self, _tenant: &TenantId, token: IdToken) -> PortFuture<'_, bool> {
+        Box::pin(async move {
+            let token = Token {
+                id: token.id,
+                kind: token.kind,
+                status: if token.blocked {
+                    TokenStatus::Blocked
+                } else {
+                    TokenStatus::Accepted
+                },
+                expires_at: token.expires_at,
+                group: token.group,
+            };
+            self.edge.set_token(token).await.map_err(port_error)
+        })
+    }
+
+    fn remove_id_token(&self, _tenant: &TenantId, id: String) -> PortFuture<'_, bool> {
+        Box::pin(async move { self.edge.remove_token(&id).await.map_err(port_error) })
+    }
+
     fn call(
         &self,
         _tenant: &TenantId,
@@ -95,12 +153,39 @@ impl Stations for StationDesk {
         Box::pin(async move {
             let called = self.edge.call(&id, &action, payload).await;
             drop(busy);
-            Ok(match called.map_err(port_error)? {
-                Called::Result(payload) => StationCall::Result(payload),
-                Called::Error { code, description } => StationCall::Error { code, description },
-                Called::Timeout => StationCall::Timeout,
-                Called::NotSent(why) => return Err(PortError::Refused(why)),
-            })
+            said(called.map_err(port_error)?)
         })
     }
+}
+
+fn said(called: Called) -> Result<StationCall, PortError> {
+    Ok(match called {
+        Called::Result(payload) => StationCall::Result(payload),
+        Called::Error { code, description } => StationCall::Error { code, description },
+        Called::Timeout => StationCall::Timeout,
+        Called::NotSent(why) => return Err(PortError::Refused(why)),
+    })
+}
+
+fn shown_token(token: Token) -> IdToken {
+    IdToken {
+        id: token.id,
+        kind: token.kind,
+        blocked: token.status == TokenStatus::Blocked,
+        expires_at: token.expires_at,
+        group: token.group,
+    }
+}
+
+/// Odd ways by their names.
+fn ways(named: &BTreeMap<String, bool>) -> Result<BTreeMap<Quirk, bool>, PortError> {
+    let all = || Quirk::ALL.map(Quirk::name).join(", ");
+    named
+        .iter()
+        .map(|(name, has)| {
+            let quirk = Quirk::ALL.into_iter().find(|quirk| quirk.name() == name);
+            let unknown = || format!("quirks: {name:.40} is none of {}", all());
+            Ok((quirk.ok_or_else(|| PortError::Refused(unknown()))?, *has))
+        })
+        .collect()
 }

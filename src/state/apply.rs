@@ -180,6 +180,16 @@ impl SiteState {
             EventKind::StationConnected { evse, booted } => {
                 return self.station_connected(evse, *booted);
             }
+            EventKind::EvseLimited { evse, limit, .. } => {
+                let described = self.site.evse(evse)?;
+                let limit = limit.map(|(unit, limit)| described.worst_case_of(unit, limit));
+                let state = self.evses.entry(evse.clone()).or_default();
+                if state.external_limit != limit {
+                    state.external_limit = limit;
+                    self.plan_inputs += 1;
+                }
+                return Some(evse.clone());
+            }
             EventKind::Restarted => {
                 for state in self.evses.values_mut() {
                     state.profiles.restarted(now);
@@ -293,6 +303,8 @@ impl SiteState {
             // Whatever it accepted may be gone; and what it could not do it may have learned.
             state.profiles.confirmed = None;
             state.control = Control::Controllable;
+            // It says so again if it still holds.
+            state.external_limit = None;
         }
         self.plan_inputs += 1;
         Some(evse.clone())

@@ -155,12 +155,18 @@ impl SiteState {
 
     /// What the car is expected to take when it may take all: the rating at nominal voltage, or
     /// what it was seen to take, with a tenth more so that a wrong lesson heals; never below the
-    /// EVSE's minimum.
+    /// EVSE's minimum. What something beside us allows is taken at its word, unless that is less
+    /// than the minimum: then nobody knows, and plans go on as if it were lifted (I3).
     fn acceptance(&self, evse: &Evse) -> Power {
-        let seen = self.evses.get(&evse.id).and_then(|state| state.acceptance);
-        seen.map_or(evse.max, |power| {
+        let state = self.evses.get(&evse.id);
+        let seen = state.and_then(|state| state.acceptance);
+        let limited = state
+            .and_then(|state| state.external_limit)
+            .filter(|limit| *limit >= evse.min);
+        let expected = seen.map_or(evse.max, |power| {
             power.scaled_up(11, 10).max(evse.min).min(evse.max)
-        })
+        });
+        limited.map_or(expected, |limit| expected.min(limit))
     }
 
     /// The departure filed for this session: by EVSE, or by one of its keys.

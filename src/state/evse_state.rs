@@ -64,6 +64,10 @@ pub struct EvseState {
     /// it took all it was allowed.
     #[serde(default)]
     pub acceptance: Option<Power>,
+    /// What something beside us lets it draw at most (OCPP `NotifyChargingLimit`): plans count on
+    /// no more. No proof of anything, so bounds do not fall by it.
+    #[serde(default)]
+    pub external_limit: Option<Power>,
     /// Readings above the bound in a row.
     pub strikes: u8,
     /// Refusals and failures in a row: the back-off doubles with each.

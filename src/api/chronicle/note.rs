@@ -195,6 +195,14 @@ impl Notes {
                 };
                 self.push(at, kind, Some(evse.clone()), json!({}));
             }
+            EventKind::EvseLimited {
+                evse,
+                limit,
+                source,
+            } => {
+                let detail = json!({ "source": source, "limit": limit });
+                self.push(at, "external_limit", Some(evse.clone()), detail);
+            }
             EventKind::Restarted => self.push(at, "restarted", None, json!({})),
             EventKind::EvseMeasured { .. }
             | EventKind::SiteMetered { .. }

@@ -356,6 +356,23 @@ pub(super) static OPERATIONS: &[Operation] = &[
     ),
     write(
         "post",
+        "/api/v1/stations/{id}/password",
+        "admin",
+        "Gives a connected station a new password over OCPP; the old one is right until it shows the new one",
+    )
+    .taking("StationPassword"),
+    get("/api/v1/id-tokens", "operate", "Cards that were filed for our own stations"),
+    write(
+        "put",
+        "/api/v1/id-tokens/{id}",
+        "operate",
+        "Files a card: what it may, until when, of which group",
+    )
+    .taking("IdToken")
+    .giving(&["200", "201"]),
+    delete("/api/v1/id-tokens/{id}", "operate", "Forgets a card"),
+    write(
+        "post",
         "/api/v1/stations/{id}/commands/{action}",
         "operate",
         "Sends any call of OCPP; the answer is the station's",

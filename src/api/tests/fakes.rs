@@ -15,9 +15,10 @@ use crate::api::dispatches::DispatchBook;
 use crate::api::keys::Keyring;
 use crate::api::metrics::Metrics;
 use crate::api::ports::{
-    BackupPieces, Backups, CheckRow, Configured, Exchange, Health, Invitation, OfferedEvse,
-    PartHealth, PartStatus, PartnerChange, PartnerTraffic, PartnerView, Partners, Registration,
-    SiteDirectory, StationCall, StationSetup, StationWelcome, Stations,
+    BackupPieces, Backups, CheckRow, Configured, Exchange, Health, IdToken, Invitation,
+    OfferedEvse, PartHealth, PartStatus, PartnerChange, PartnerTraffic, PartnerView, Partners,
+    Registration, SecretText, SiteDirectory, StationCall, StationRotation, StationSetup,
+    StationWelcome, Stations,
 };
 use crate::api::{ApiParts, ApiState, Rates, configure};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
@@ -449,6 +450,27 @@ impl Stations for NoStations {
 
     fn remove(&self, _: &TenantId, id: &StationId) -> PortFuture<'_, ()> {
         no_station(id)
+    }
+
+    fn rotate(
+        &self,
+        _: &TenantId,
+        id: &StationId,
+        _: Option<SecretText>,
+    ) -> PortFuture<'_, StationRotation> {
+        no_station(id)
+    }
+
+    fn id_tokens(&self, _: &TenantId) -> PortFuture<'_, Vec<IdToken>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn set_id_token(&self, _: &TenantId, _: IdToken) -> PortFuture<'_, bool> {
+        Box::pin(std::future::ready(Ok(true)))
+    }
+
+    fn remove_id_token(&self, _: &TenantId, _: String) -> PortFuture<'_, bool> {
+        Box::pin(std::future::ready(Ok(false)))
     }
 
     fn call(

@@ -1,5 +1,7 @@
 //! Greeting, reading and setting up.
 
+use std::collections::BTreeMap;
+
 use chrono::TimeDelta;
 
 use super::{Fact, HEARTBEAT_S, Output, Purpose, Station};
@@ -8,6 +10,12 @@ use crate::ocpp::caps::Quirk;
 use crate::ocpp::message::{Admission, Boot, Reply, Request, Response, Setting};
 use crate::ocpp::rpc::{CallError, Priority};
 use crate::ocpp::version::Version;
+
+/// When a station that is not accepted yet shall say again that it has started, in seconds.
+const COME_AGAIN_S: u32 = 60;
+
+/// How long profiles wait for the station to say how it takes them, in seconds.
+const SAYS_SETTINGS_S: i64 = 20;
 
 /// What we want to know of a 2.x station that makes no report.
 const VARIABLES: &[(&str, &str)] = &[
@@ -29,21 +37,50 @@ impl Station {
         let quiet = TimeDelta::seconds(self.terms.quiet_s);
         self.quiet_until = (quiet > TimeDelta::zero()).then(|| now + quiet);
         let first = !self.greeted;
-        self.greeted = true;
-        if first {
-            self.set_up(out);
+        let admission = self.terms.admission;
+        // One that is turned away shall be quiet, and so are we.
+        self.greeted = admission != Admission::Rejected;
+        if first && admission == Admission::Accepted {
+            self.set_up(now, out);
         }
         Reply::Boot {
-            admission: Admission::Accepted,
+            admission,
             now,
-            interval_s: HEARTBEAT_S,
+            interval_s: match admission {
+                Admission::Accepted => HEARTBEAT_S,
+                Admission::Pending | Admission::Rejected => COME_AGAIN_S,
+            },
         }
     }
 
+    /// The operator decided whether it may work. One that waited is asked to say once more that it
+    /// has started.
+    pub fn admit(&mut self, admission: Admission, now: Time) -> Vec<Output> {
+        let mut out = Vec::new();
+        let before = std::mem::replace(&mut self.terms.admission, admission);
+        if admission == Admission::Accepted && before == Admission::Pending {
+            let request = Request::Trigger {
+                message: "BootNotification",
+                evse: None,
+            };
+            let purpose = Purpose::Aside { is_trigger: true };
+            self.greeted = true;
+            self.ask(request, purpose, Priority::Ordinary, &mut out);
+            self.set_up(now, &mut out);
+        }
+        self.pump(now, &mut out);
+        out
+    }
+
+    /// Takes over what the operator says of its odd ways.
+    pub fn tell_ways(&mut self, told: BTreeMap<Quirk, bool>) {
+        self.caps.told = told;
+    }
+
     /// A station that only connected again is asked to say what we may have missed.
-    pub(super) fn greet_again(&mut self, _now: Time, out: &mut Vec<Output>) {
+    pub(super) fn greet_again(&mut self, now: Time, out: &mut Vec<Output>) {
         self.greeted = true;
-        self.set_up(out);
+        self.set_up(now, out);
         if self.caps.has(Quirk::NoTrigger) || self.asked_to_boot {
             return;
         }
@@ -63,9 +100,11 @@ impl Station {
     }
 
     /// Reads what is not known yet and sets what is not as we need it. Everything once per firmware.
-    fn set_up(&mut self, out: &mut Vec<Output>) {
+    fn set_up(&mut self, now: Time, out: &mut Vec<Output>) {
+        self.ask_what_runs(out);
         if self.caps.provisioned {
             self.configure(out);
+            self.look_at_list(out);
             return;
         }
         // A forgotten profile of another system with a high stack level would hide ours.
@@ -83,12 +122,53 @@ impl Station {
         let aside = Purpose::Aside { is_trigger: false };
         self.ask(clear, aside, Priority::Safety, out);
         // Before the first profile goes out: it is made as the station says it takes it.
+        self.settings_until = Some(now + TimeDelta::seconds(SAYS_SETTINGS_S));
         self.ask(
             Request::ReadSettings,
             Purpose::Settings,
             Priority::Safety,
             out,
         );
+    }
+
+    /// Asks of each transaction that runs by our books whether it really does: its end may have
+    /// been lost while the station was away. 2.x alone can be asked.
+    fn ask_what_runs(&mut self, out: &mut Vec<Output>) {
+        if !std::mem::take(&mut self.asks_what_runs) {
+            return;
+        }
+        let running = self.books.entries().filter(|entry| entry.is_running());
+        let running: Vec<String> = running.map(|entry| entry.id.clone()).collect();
+        for transaction in running {
+            let request = Request::TransactionStatus(transaction.clone());
+            let purpose = Purpose::Runs { transaction };
+            self.ask(request, purpose, Priority::Ordinary, out);
+        }
+    }
+
+    /// It said whether a transaction runs. One that does not, and of which nothing more is to come,
+    /// is over.
+    pub(super) fn said_whether_runs(
+        &mut self,
+        transaction: &str,
+        outcome: &Result<Response, CallError>,
+        now: Time,
+        out: &mut Vec<Output>,
+    ) {
+        if let Ok(Response::TransactionStatus {
+            ongoing: Some(false),
+            queued: false,
+        }) = outcome
+            && let Some(entry) = self.books.end(transaction, now)
+        {
+            out.push(Output::Book {
+                facts: vec![Fact::Session {
+                    entry,
+                    reading: None,
+                }],
+                answer: None,
+            });
+        }
     }
 
     /// The answer to our question what it can do.
@@ -103,7 +183,9 @@ impl Station {
                 self.caps.learn(settings);
                 self.caps.provisioned = true;
                 out.push(Output::Learned);
+                self.release(out);
                 self.configure(out);
+                self.look_at_list(out);
             }
             Ok(Response::SettingsFollow) => {}
             // No report: variable by variable.
@@ -119,6 +201,7 @@ impl Station {
             _ => {
                 self.caps.provisioned = true;
                 out.push(Output::Learned);
+                self.release(out);
             }
         }
     }
@@ -128,7 +211,9 @@ impl Station {
         self.caps.learn(settings);
         if !more && !self.caps.provisioned {
             self.caps.provisioned = true;
+            self.release(out);
             self.configure(out);
+            self.look_at_list(out);
         }
         if !more {
             out.push(Output::Learned);

@@ -2,12 +2,13 @@
 
 use serde_json::{Map, Value};
 
-use super::{Fact, Output, Pending, Station};
+use super::{Fact, Output, Pending, Remark, Station};
 use crate::domain::key::hashed_key;
 use crate::domain::time::Time;
 use crate::ocpp::books::Booked;
-use crate::ocpp::message::{Inbound, Reply, Stage, Transaction};
+use crate::ocpp::message::{Admission, Inbound, Notice, Reply, Stage, Transaction};
 use crate::ocpp::rpc::{CallError, ErrorCode};
+use crate::ocpp::tokens::Verdict;
 use crate::ocpp::version::Version;
 use crate::ocpp::{v16, v201};
 
@@ -23,7 +24,9 @@ impl Station {
         let version = self.version();
         let heard = match version {
             Version::V16 => v16::hear(&action, payload),
-            Version::V201 | Version::V21 => v201::hear(&action, payload, version == Version::V21),
+            Version::V201 | Version::V21 => {
+                v201::hear(&action, payload, version == Version::V21, now)
+            }
         };
         let inbound = match heard {
             Ok(inbound) => inbound,
@@ -33,6 +36,13 @@ impl Station {
             }
         };
         let booted = matches!(inbound, Inbound::Boot(_));
+        // B02.FR.09, B03.FR.07: who is not accepted may only say that it has started.
+        if version.is_two() && !booted && self.terms.admission != Admission::Accepted {
+            let code = ErrorCode::SecurityError;
+            let error = CallError::new(code, "the station is not accepted yet");
+            out.push(Output::Send(self.connection.refuse(&id, &error)));
+            return;
+        }
         // Whoever speaks of anything else before it says that it started has been here before.
         let returns = !booted && !self.greeted;
         let mut facts = Vec::new();
@@ -42,7 +52,7 @@ impl Station {
         }
         match self.take(inbound, now, &mut facts, out) {
             Ok(reply) => {
-                if booted {
+                if booted && self.terms.admission == Admission::Accepted {
                     facts.push(Self::connected(true));
                 }
                 let pending = Pending { id, action, reply };
@@ -83,7 +93,7 @@ impl Station {
                 }
                 Reply::Empty
             }
-            Inbound::Authorize { .. } => Reply::Token { accepted: true },
+            Inbound::Authorize { token } => Reply::Token(self.terms.tokens.judge(&token, now)),
             Inbound::Transaction(said) => return self.transaction(&said, now, facts),
             Inbound::Meter {
                 evse,
@@ -101,19 +111,62 @@ impl Station {
                 Reply::Empty
             }
             Inbound::Needs(needs) => {
+                if let Some(most) = needs.max_periods {
+                    self.tuples.insert(needs.evse, most);
+                }
+                // The car waits for a profile, and the plan may have nothing new to say.
+                self.tell_again(needs.evse, out);
                 let booked = self.books.wish(needs.evse, needs.departure, needs.energy);
                 self.note(booked, facts);
                 Reply::NeedsTaken
             }
             Inbound::Limit(limit) => {
+                // The highest that is still to come: what is lower for an hour must not make a car
+                // look unready for the night.
+                let to_come = limit.schedule.as_ref().and_then(|schedule| {
+                    let later = schedule.steps().filter(|(at, _)| *at > now);
+                    let later = later.map(|(_, limit)| limit);
+                    let highest = later.chain(schedule.limit_at(now)).max()?;
+                    Some((schedule.unit, highest))
+                });
+                facts.push(Fact::Limited {
+                    evse: limit.evse,
+                    limit: to_come,
+                    source: limit.source.clone(),
+                });
                 if let Some(shown) = self.shown_of(limit.evse.unwrap_or(0)) {
-                    shown.external = limit.lowest.is_some().then_some(limit);
+                    shown.external = limit.schedule.is_some().then_some(limit);
                 }
                 Reply::Empty
             }
-            Inbound::EvSchedule { .. } => Reply::ScheduleTaken,
+            Inbound::EvSchedule { evse, schedule } => Reply::Schedule {
+                fits: self.intended(evse, schedule.as_ref(), now, out),
+            },
+            Inbound::Profiles(report) => {
+                out.push(Output::Remark(Remark::Profiles(report)));
+                Reply::Empty
+            }
+            Inbound::SignCertificate(request) => {
+                // An operator has it signed and sends CertificateSigned.
+                out.push(Output::Remark(Remark::Signing(request)));
+                Reply::Exactly(serde_json::json!({ "status": "Accepted" }))
+            }
+            Inbound::Priority { transaction, is_on } => {
+                let word = if is_on { "on" } else { "off" };
+                let text = format!("{word} for transaction {transaction:.64}");
+                let about = "priority charging";
+                out.push(Output::Remark(Remark::Notice(Notice { about, text })));
+                Reply::Empty
+            }
+            Inbound::Pull { .. } => {
+                // None of our profiles is dynamic.
+                Reply::Exactly(serde_json::json!({ "status": "Rejected" }))
+            }
             Inbound::DataTransfer => Reply::UnknownVendor,
-            Inbound::Noted(answer) => Reply::Exactly(answer),
+            Inbound::Noted(answer, notice) => {
+                out.extend(notice.map(|notice| Output::Remark(Remark::Notice(notice))));
+                Reply::Exactly(answer)
+            }
         })
     }
 
@@ -152,20 +205,28 @@ impl Station {
                 }
             }
         }
+        if let Some(entry) = entry.as_ref().filter(|entry| !entry.is_running()) {
+            self.told.remove(&entry.evse);
+            self.tuples.remove(&entry.evse);
+        }
         self.note(booked, facts);
         let forgotten = self.books.prune();
         if !forgotten.is_empty() {
             facts.push(Fact::Forgotten(forgotten));
         }
-        Ok(match (self.version(), said.stage) {
-            (Version::V16, Stage::Started) => Reply::Started {
+        let judged = said.token.as_deref();
+        let verdict = judged
+            .map(|token| self.terms.tokens.judge(token, now))
+            .or(said.is_open.then(Verdict::default));
+        Ok(match (self.version(), said.stage, verdict) {
+            (Version::V16, Stage::Started, verdict) => Reply::Started {
                 transaction: entry
                     .and_then(|entry| entry.id.parse().ok())
                     .unwrap_or(spare),
-                accepted: true,
+                verdict: verdict.unwrap_or_default(),
             },
-            _ if said.token.is_some() => Reply::Token { accepted: true },
-            _ => Reply::Empty,
+            (_, _, Some(verdict)) => Reply::Token(verdict),
+            (_, _, None) => Reply::Empty,
         })
     }
 

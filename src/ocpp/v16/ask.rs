@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::domain::time::Time;
 use crate::ocpp::fields::Fields;
 use crate::ocpp::message::{Install, Request, Response, Scope, Setting};
-use crate::ocpp::wire;
+use crate::ocpp::tokens::ListEntry;
+use crate::ocpp::{schedule, wire};
 
 /// Spells a request: action and payload.
 pub(in crate::ocpp) fn ask(request: &Request) -> (String, Value) {
@@ -15,24 +16,22 @@ pub(in crate::ocpp) fn ask(request: &Request) -> (String, Value) {
             let keys: Vec<_> = names.iter().map(|(_, key)| key).collect();
             ("GetConfiguration", json!({ "key": keys }))
         }
-        Request::Set(Setting { name, value }) => (
-            "ChangeConfiguration",
-            json!({ "key": name, "value": value }),
-        ),
+        Request::Set(Setting { name, value }) => {
+            let change = json!({ "key": name, "value": value });
+            ("ChangeConfiguration", change)
+        }
         Request::Install(install) => ("SetChargingProfile", set(install)),
         Request::Clear(scope) => ("ClearChargingProfile", json!({ "id": scope.profile_id() })),
         Request::ReadComposite {
             evse,
             duration_s,
             unit,
-        } => (
-            "GetCompositeSchedule",
-            json!({
-                "connectorId": evse,
-                "duration": duration_s,
-                "chargingRateUnit": wire::unit(*unit),
-            }),
-        ),
+        } => {
+            let unit = wire::unit(*unit);
+            let payload =
+                json!({ "connectorId": evse, "duration": duration_s, "chargingRateUnit": unit });
+            ("GetCompositeSchedule", payload)
+        }
         Request::Trigger { message, evse } => {
             let mut payload = json!({ "requestedMessage": message });
             if let Some(evse) = evse {
@@ -40,31 +39,52 @@ pub(in crate::ocpp) fn ask(request: &Request) -> (String, Value) {
             }
             ("TriggerMessage", payload)
         }
+        Request::ListVersion => ("GetLocalListVersion", json!({})),
+        Request::SendList {
+            version,
+            full,
+            entries,
+        } => {
+            let entries: Vec<_> = entries.iter().map(line).collect();
+            let mut payload = json!({
+                "listVersion": version,
+                "updateType": if *full { "Full" } else { "Differential" },
+            });
+            if !entries.is_empty() {
+                payload["localAuthorizationList"] = json!(entries);
+            }
+            ("SendLocalList", payload)
+        }
+        Request::ClearCache => ("ClearCache", json!({})),
+        // 1.6 cannot be asked; what it measures tells.
+        Request::TransactionStatus(_) => (
+            "TriggerMessage",
+            json!({ "requestedMessage": "MeterValues" }),
+        ),
         Request::Raw { action, payload } => return (action.clone(), payload.clone()),
     };
     (action.to_owned(), payload)
 }
 
 fn set(install: &Install) -> Value {
-    let Install { scope, .. } = install;
-    let purpose = match scope {
-        Scope::Default { .. } => "TxDefaultProfile",
-        Scope::Transaction { .. } => "TxProfile",
-        Scope::Station => "ChargePointMaxProfile",
-    };
-    let mut profile = json!({
-        "chargingProfileId": scope.profile_id(),
-        "stackLevel": install.stack_level,
-        "chargingProfilePurpose": purpose,
-        "chargingSchedule": wire::schedule(install),
-    });
-    wire::kind_and_validity(install, &mut profile);
+    let scope = &install.scope;
+    let (mut profile, schedule) = schedule::profile(install, "ChargePointMaxProfile");
+    profile["chargingProfileId"] = json!(scope.profile_id());
+    profile["chargingSchedule"] = schedule;
     if let Scope::Transaction { id, .. } = scope
         && let Ok(id) = id.parse::<i64>()
     {
         profile["transactionId"] = json!(id);
     }
     json!({ "connectorId": scope.evse(), "csChargingProfiles": profile })
+}
+
+fn line(entry: &ListEntry) -> Value {
+    let mut line = json!({ "idTag": entry.id });
+    if let Some(verdict) = &entry.verdict {
+        line["idTagInfo"] = super::tag(verdict);
+    }
+    line
 }
 
 /// Reads the answer to a request.
@@ -74,6 +94,7 @@ pub(in crate::ocpp) fn understand(
     now: Time,
 ) -> Response {
     let fields = Fields::of(answer);
+    let status = fields.text("status");
     match request {
         Request::ReadSettings | Request::ReadVariables(_) => {
             let settings = fields.objects("configurationKey").filter_map(|entry| {
@@ -84,28 +105,13 @@ pub(in crate::ocpp) fn understand(
             });
             Response::Settings(settings.take(wire::MAX_SETTINGS).collect())
         }
-        Request::ReadComposite { evse, .. } => match fields.text("status") {
-            Some("Accepted") => fields
-                .object("chargingSchedule")
-                .and_then(|schedule| {
-                    let start = fields.time("scheduleStart").unwrap_or(now);
-                    wire::read_schedule(&schedule, start)
-                })
-                .map_or_else(
-                    || wire::refused(&format!("no schedule for connector {evse}"), false),
-                    Response::Composite,
-                ),
-            status => wire::refused(status.unwrap_or("no status"), false),
-        },
+        Request::ReadComposite { .. } if status == Some("Accepted") => schedule::composite(
+            fields.object("chargingSchedule").as_ref(),
+            fields.time("scheduleStart"),
+            now,
+        ),
+        Request::ListVersion => Response::ListVersion(fields.whole("listVersion").unwrap_or(-1)),
         Request::Raw { .. } => Response::Raw(Value::Object(answer.clone())),
-        Request::Set(_) | Request::Install(_) | Request::Clear(_) | Request::Trigger { .. } => {
-            match fields.text("status") {
-                Some("Accepted" | "RebootRequired") => Response::Accepted,
-                // What is not there need not be removed.
-                Some("Unknown") if matches!(request, Request::Clear(_)) => Response::Accepted,
-                Some(status @ ("NotSupported" | "NotImplemented")) => wire::refused(status, true),
-                status => wire::refused(status.unwrap_or("no status"), false),
-            }
-        }
+        _ => wire::status(request, status, status.unwrap_or("no status")),
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::ocpp::fields::Fields;
-use crate::ocpp::message::{Boot, Inbound, Reply, Stage, Transaction};
+use crate::ocpp::message::{Boot, Inbound, Notice, Reply, SigningRequest, Stage, Transaction};
 use crate::ocpp::meter;
 use crate::ocpp::rpc::{CallError, ErrorCode};
 use crate::ocpp::wire;
@@ -71,6 +71,7 @@ pub(in crate::ocpp) fn hear(
                 id: None,
                 evse: Some(wire::connector(&fields, "connectorId")?),
                 token: Some(fields.need_text("idTag")?.to_owned()),
+                is_open: false,
                 at: fields.need_time("timestamp")?,
                 register: meter::watt_hours(payload.get("meterStart")),
                 samples: Vec::new(),
@@ -87,6 +88,7 @@ pub(in crate::ocpp) fn hear(
                 id: Some(id.to_string()),
                 evse: None,
                 token: fields.text("idTag").map(str::to_owned),
+                is_open: false,
                 at: fields.need_time("timestamp")?,
                 register: meter::watt_hours(payload.get("meterStop")),
                 samples: meter::read(&fields, "transactionData"),
@@ -107,23 +109,21 @@ pub(in crate::ocpp) fn hear(
             fields.need_text("vendorId")?;
             Inbound::DataTransfer
         }
-        "DiagnosticsStatusNotification"
-        | "FirmwareStatusNotification"
-        | "LogStatusNotification"
-        | "SignedFirmwareStatusNotification" => {
-            fields.need_text("status")?;
-            Inbound::Noted(json!({}))
+        "DiagnosticsStatusNotification" => status(&fields, "diagnostics")?,
+        "FirmwareStatusNotification" | "SignedFirmwareStatusNotification" => {
+            status(&fields, "firmware")?
         }
+        "LogStatusNotification" => status(&fields, "log")?,
         "SecurityEventNotification" => {
-            fields.need_text("type")?;
+            let kind = fields.need_text("type")?;
             fields.need_text("timestamp")?;
-            Inbound::Noted(json!({}))
+            let more = fields.text("techInfo").unwrap_or_default();
+            noted("security", &format!("{kind:.50} {more:.255}"))
         }
-        "SignCertificate" => {
-            fields.need_text("csr")?;
-            // We have no certificate authority to sign with.
-            Inbound::Noted(json!({ "status": "Rejected" }))
-        }
+        "SignCertificate" => Inbound::SignCertificate(SigningRequest {
+            csr: fields.need_text("csr")?.to_owned(),
+            certificate_type: "ChargingStationCertificate".into(),
+        }),
         known if OURS.contains(&known) => {
             return Err(CallError::new(
                 ErrorCode::NotSupported,
@@ -134,9 +134,18 @@ pub(in crate::ocpp) fn hear(
     })
 }
 
+fn noted(about: &'static str, text: &str) -> Inbound {
+    let text = text.trim_end().to_owned();
+    Inbound::Noted(json!({}), Some(Notice { about, text }))
+}
+
+fn status(fields: &Fields<'_>, about: &'static str) -> Result<Inbound, CallError> {
+    let status = fields.need_text("status")?;
+    Ok(noted(about, &format!("status {status:.50}")))
+}
+
 /// Spells an answer.
 pub(in crate::ocpp) fn spell(action: &str, reply: &Reply) -> Value {
-    let tag = |accepted: bool| json!({ "status": if accepted { "Accepted" } else { "Invalid" } });
     match reply {
         Reply::Boot {
             admission,
@@ -146,13 +155,13 @@ pub(in crate::ocpp) fn spell(action: &str, reply: &Reply) -> Value {
         Reply::Heartbeat { now } => json!({ "currentTime": wire::time(*now) }),
         Reply::Started {
             transaction,
-            accepted,
-        } => json!({ "transactionId": transaction, "idTagInfo": tag(*accepted) }),
+            verdict,
+        } => json!({ "transactionId": transaction, "idTagInfo": super::tag(verdict) }),
         // A tag that stops a transaction is not judged again: it ends in any case.
-        Reply::Token { .. } if action == "StopTransaction" => json!({}),
-        Reply::Token { accepted } => json!({ "idTagInfo": tag(*accepted) }),
+        Reply::Token(_) if action == "StopTransaction" => json!({}),
+        Reply::Token(verdict) => json!({ "idTagInfo": super::tag(verdict) }),
         Reply::UnknownVendor => json!({ "status": "UnknownVendorId" }),
         Reply::Exactly(answer) => answer.clone(),
-        Reply::NeedsTaken | Reply::ScheduleTaken | Reply::Empty => json!({}),
+        Reply::NeedsTaken | Reply::Schedule { .. } | Reply::Empty => json!({}),
     }
 }

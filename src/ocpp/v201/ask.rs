@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use crate::domain::time::Time;
 use crate::ocpp::fields::Fields;
 use crate::ocpp::message::{Install, Request, Response, Scope, Setting};
-use crate::ocpp::wire;
+use crate::ocpp::tokens::ListEntry;
+use crate::ocpp::{schedule, wire};
 
 /// The request id of the one report we ask for at boot.
 const REPORT_ID: i64 = 1;
@@ -44,14 +45,12 @@ pub(in crate::ocpp) fn ask(request: &Request) -> (String, Value) {
             evse,
             duration_s,
             unit,
-        } => (
-            "GetCompositeSchedule",
-            json!({
-                "evseId": evse,
-                "duration": duration_s,
-                "chargingRateUnit": wire::unit(*unit),
-            }),
-        ),
+        } => {
+            let unit = wire::unit(*unit);
+            let payload =
+                json!({ "evseId": evse, "duration": duration_s, "chargingRateUnit": unit });
+            ("GetCompositeSchedule", payload)
+        }
         Request::Trigger { message, evse } => {
             let mut payload = json!({ "requestedMessage": message });
             if let Some(evse) = evse {
@@ -63,31 +62,47 @@ pub(in crate::ocpp) fn ask(request: &Request) -> (String, Value) {
             }
             ("TriggerMessage", payload)
         }
+        Request::ListVersion => ("GetLocalListVersion", json!({})),
+        Request::SendList {
+            version,
+            full,
+            entries,
+        } => {
+            let entries: Vec<_> = entries.iter().map(line).collect();
+            let mut payload = json!({
+                "versionNumber": version,
+                "updateType": if *full { "Full" } else { "Differential" },
+            });
+            if !entries.is_empty() {
+                payload["localAuthorizationList"] = json!(entries);
+            }
+            ("SendLocalList", payload)
+        }
+        Request::ClearCache => ("ClearCache", json!({})),
+        Request::TransactionStatus(id) => ("GetTransactionStatus", json!({ "transactionId": id })),
         Request::Raw { action, payload } => return (action.clone(), payload.clone()),
     };
     (action.to_owned(), payload)
 }
 
 fn set(install: &Install) -> Value {
-    let Install { scope, .. } = install;
-    let purpose = match scope {
-        Scope::Default { .. } => "TxDefaultProfile",
-        Scope::Transaction { .. } => "TxProfile",
-        Scope::Station => "ChargingStationMaxProfile",
-    };
-    let mut schedule = wire::schedule(install);
+    let scope = &install.scope;
+    let (mut profile, mut schedule) = schedule::profile(install, "ChargingStationMaxProfile");
+    profile["id"] = json!(scope.profile_id());
     schedule["id"] = json!(scope.profile_id());
-    let mut profile = json!({
-        "id": scope.profile_id(),
-        "stackLevel": install.stack_level,
-        "chargingProfilePurpose": purpose,
-        "chargingSchedule": [schedule],
-    });
-    wire::kind_and_validity(install, &mut profile);
+    profile["chargingSchedule"] = json!([schedule]);
     if let Scope::Transaction { id, .. } = scope {
         profile["transactionId"] = json!(id);
     }
     json!({ "evseId": scope.evse(), "chargingProfile": profile })
+}
+
+fn line(entry: &ListEntry) -> Value {
+    let mut line = json!({ "idToken": { "idToken": entry.id, "type": entry.kind } });
+    if let Some(verdict) = &entry.verdict {
+        line["idTokenInfo"] = super::token_info(verdict);
+    }
+    line
 }
 
 /// Reads the answer to a request.
@@ -97,21 +112,20 @@ pub(in crate::ocpp) fn understand(
     now: Time,
 ) -> Response {
     let fields = Fields::of(answer);
-    let status = || {
-        let status = fields.text("status").unwrap_or("no status");
-        let reason = fields
-            .object("statusInfo")
-            .and_then(|info| info.text("reasonCode"));
-        match reason {
+    let status = fields.text("status");
+    let shown = || {
+        let status = status.unwrap_or("no status");
+        let info = fields.object("statusInfo");
+        match info.and_then(|info| info.text("reasonCode")) {
             Some(reason) => format!("{status} ({reason})"),
             None => status.to_owned(),
         }
     };
     match request {
-        Request::ReadSettings => match fields.text("status") {
+        Request::ReadSettings => match status {
             Some("Accepted") => Response::SettingsFollow,
             Some("EmptyResultSet") => Response::Settings(Vec::new()),
-            _ => wire::refused(&status(), false),
+            _ => wire::refused(&shown(), false),
         },
         Request::ReadVariables(_) => {
             let settings = fields.objects("getVariableResult").filter_map(|entry| {
@@ -126,33 +140,20 @@ pub(in crate::ocpp) fn understand(
         }
         Request::Set(_) => {
             let result = fields.objects("setVariableResult").next();
-            match result.and_then(|result| result.text("attributeStatus")) {
-                Some("Accepted" | "RebootRequired") => Response::Accepted,
-                status => wire::refused(status.unwrap_or("no status"), false),
-            }
+            let status = result.and_then(|result| result.text("attributeStatus"));
+            wire::status(request, status, status.unwrap_or("no status"))
         }
-        Request::ReadComposite { evse, .. } => match fields.text("status") {
-            Some("Accepted") => fields
-                .object("schedule")
-                .and_then(|schedule| {
-                    let start = schedule.time("scheduleStart").unwrap_or(now);
-                    wire::read_schedule(&schedule, start)
-                })
-                .map_or_else(
-                    || wire::refused(&format!("no schedule for EVSE {evse}"), false),
-                    Response::Composite,
-                ),
-            _ => wire::refused(&status(), false),
+        Request::ReadComposite { .. } if status == Some("Accepted") => {
+            let schedule = fields.object("schedule");
+            let start = schedule.as_ref().and_then(|s| s.time("scheduleStart"));
+            schedule::composite(schedule.as_ref(), start, now)
+        }
+        Request::ListVersion => Response::ListVersion(fields.whole("versionNumber").unwrap_or(-1)),
+        Request::TransactionStatus(_) => Response::TransactionStatus {
+            ongoing: fields.flag("ongoingIndicator"),
+            queued: fields.flag("messagesInQueue").unwrap_or(false),
         },
         Request::Raw { .. } => Response::Raw(Value::Object(answer.clone())),
-        Request::Install(_) | Request::Clear(_) | Request::Trigger { .. } => {
-            match fields.text("status") {
-                Some("Accepted") => Response::Accepted,
-                // What is not there need not be removed.
-                Some("Unknown") if matches!(request, Request::Clear(_)) => Response::Accepted,
-                Some("NotImplemented" | "NotSupported") => wire::refused(&status(), true),
-                _ => wire::refused(&status(), false),
-            }
-        }
+        _ => wire::status(request, status, &shown()),
     }
 }

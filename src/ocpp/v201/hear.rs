@@ -2,15 +2,17 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::domain::profile::RateUnit;
+use super::noted;
 use crate::domain::quantity::Energy;
+use crate::domain::time::Time;
 use crate::ocpp::fields::Fields;
 use crate::ocpp::message::{
-    Boot, EvNeeds, ExternalLimit, Inbound, Reply, Setting, Stage, Transaction,
+    Boot, EvNeeds, ExternalLimit, Inbound, ProfileReport, Reply, Setting, SigningRequest, Stage,
+    Transaction,
 };
 use crate::ocpp::meter;
 use crate::ocpp::rpc::{CallError, ErrorCode};
-use crate::ocpp::{v21, wire};
+use crate::ocpp::{schedule, v21, wire};
 
 /// Actions that only we may call.
 const OURS: &[&str] = &[
@@ -55,35 +57,19 @@ const OURS: &[&str] = &[
     "UpdateFirmware",
 ];
 
-/// Answered and of no consequence, with a field that must be there.
-const NOTED: &[(&str, &str)] = &[
-    ("NotifyEvent", "eventData"),
-    ("ReportChargingProfiles", "chargingProfile"),
-    ("SecurityEventNotification", "type"),
-    ("LogStatusNotification", "status"),
-    ("FirmwareStatusNotification", "status"),
-    ("ReservationStatusUpdate", "reservationId"),
-    ("NotifyMonitoringReport", "requestId"),
-    ("NotifyCustomerInformation", "data"),
-    ("NotifyDisplayMessages", "requestId"),
-    ("PublishFirmwareStatusNotification", "status"),
-];
+/// Most profiles that are read of one report.
+const MAX_PROFILES: usize = 32;
 
 /// Reads a call.
 pub(in crate::ocpp) fn hear(
     action: &str,
     payload: &Map<String, Value>,
     is_21: bool,
+    now: Time,
 ) -> Result<Inbound, CallError> {
     let fields = Fields::of(payload);
-    if let Some((_, needed)) = NOTED.iter().find(|(name, _)| *name == action) {
-        if !payload.contains_key(*needed) {
-            return Err(CallError::new(
-                ErrorCode::OccurrenceConstraintViolation,
-                format!("{needed} is missing"),
-            ));
-        }
-        return Ok(Inbound::Noted(json!({})));
+    if let Some(noted) = noted::hear(action, payload, is_21) {
+        return noted;
     }
     Ok(match action {
         "BootNotification" => {
@@ -126,9 +112,11 @@ pub(in crate::ocpp) fn hear(
         }
         "NotifyEVChargingNeeds" => Inbound::Needs(needs(&fields)?),
         "NotifyEVChargingSchedule" => {
-            fields.need_object("chargingSchedule")?;
+            let intended = fields.need_object("chargingSchedule")?;
+            let start = intended.time("startSchedule").or(fields.time("timeBase"));
             Inbound::EvSchedule {
                 evse: wire::connector(&fields, "evseId")?,
+                schedule: schedule::read_schedule(&intended, start.unwrap_or(now)),
             }
         }
         "NotifyChargingLimit" => {
@@ -136,30 +124,48 @@ pub(in crate::ocpp) fn hear(
             Inbound::Limit(ExternalLimit {
                 evse: fields.whole("evseId").and_then(|id| u32::try_from(id).ok()),
                 source: limit.need_text("chargingLimitSource")?.to_owned(),
-                lowest: lowest_limit(&fields),
+                schedule: fields.objects("chargingSchedule").find_map(|schedule| {
+                    let start = schedule.time("startSchedule").unwrap_or(now);
+                    schedule::read_schedule(&schedule, start)
+                }),
             })
         }
         "ClearedChargingLimit" => Inbound::Limit(ExternalLimit {
             source: fields.need_text("chargingLimitSource")?.to_owned(),
             evse: fields.whole("evseId").and_then(|id| u32::try_from(id).ok()),
-            lowest: None,
+            schedule: None,
         }),
         "DataTransfer" => {
             fields.need_text("vendorId")?;
             Inbound::DataTransfer
         }
-        "SignCertificate" => {
-            fields.need_text("csr")?;
-            // We have no certificate authority to sign with.
-            Inbound::Noted(json!({ "status": "Rejected" }))
+        "SignCertificate" => Inbound::SignCertificate(SigningRequest {
+            csr: fields.need_text("csr")?.to_owned(),
+            certificate_type: fields
+                .text("certificateType")
+                .unwrap_or("ChargingStationCertificate")
+                .to_owned(),
+        }),
+        "NotifyEvent" => noted::event(&fields)?,
+        "ReportChargingProfiles" => {
+            let profiles = fields.need_list("chargingProfile")?;
+            Inbound::Profiles(ProfileReport {
+                request_id: fields.need_whole("requestId")?,
+                source: fields
+                    .text("chargingLimitSource")
+                    .unwrap_or_default()
+                    .to_owned(),
+                evse: wire::connector(&fields, "evseId")?,
+                profiles: profiles.iter().take(MAX_PROFILES).cloned().collect(),
+            })
         }
         "GetCertificateStatus" => {
             fields.need_object("ocspRequestData")?;
-            Inbound::Noted(json!({ "status": "Failed" }))
+            Inbound::Noted(json!({ "status": "Failed" }), None)
         }
         "Get15118EVCertificate" => {
             fields.need_text("exiRequest")?;
-            Inbound::Noted(json!({ "status": "Failed", "exiResponse": "" }))
+            Inbound::Noted(json!({ "status": "Failed", "exiResponse": "" }), None)
         }
         known if OURS.contains(&known) || (is_21 && v21::is_ours(known)) => {
             return Err(CallError::new(
@@ -202,6 +208,9 @@ fn transaction(fields: &Fields<'_>) -> Result<Transaction, CallError> {
             .and_then(|evse| u32::try_from(evse.whole("id")?).ok())
             .filter(|evse| *evse <= wire::MAX_EVSE),
         at: fields.need_time("timestamp")?,
+        is_open: fields
+            .object("idToken")
+            .is_some_and(|token| token.text("type") == Some("NoAuthorization")),
         token: fields
             .object("idToken")
             .and_then(|token| token.text("idToken"))
@@ -259,27 +268,15 @@ fn needs(fields: &Fields<'_>) -> Result<EvNeeds, CallError> {
     Ok(EvNeeds {
         evse: wire::connector(fields, "evseId")?,
         departure: needs.time("departureTime"),
+        max_periods: fields
+            .whole("maxScheduleTuples")
+            .and_then(|most| usize::try_from(most).ok())
+            .filter(|most| *most > 0),
         energy: ac
             .or(dc)
             .filter(|wh| (0.0..1e7).contains(wh))
             .map(|wh| Energy::from_kilowatt_hours(wh / 1000.0)),
     })
-}
-
-fn lowest_limit(fields: &Fields<'_>) -> Option<(f64, RateUnit)> {
-    let schedules = fields.objects("chargingSchedule").filter_map(|schedule| {
-        let unit = match schedule.text("chargingRateUnit")? {
-            "A" => RateUnit::Amps,
-            "W" => RateUnit::Watts,
-            _ => return None,
-        };
-        let limits = schedule.objects("chargingSchedulePeriod");
-        let lowest = limits
-            .filter_map(|period| period.number("limit"))
-            .reduce(f64::min)?;
-        Some((lowest, unit))
-    });
-    schedules.reduce(|a, b| if a.0 <= b.0 { a } else { b })
 }
 
 /// Spells an answer.
@@ -291,12 +288,13 @@ pub(in crate::ocpp) fn spell(reply: &Reply) -> Value {
             interval_s,
         } => wire::boot(*admission, *now, *interval_s),
         Reply::Heartbeat { now } => json!({ "currentTime": wire::time(*now) }),
-        Reply::Token { accepted } | Reply::Started { accepted, .. } => {
-            let status = if *accepted { "Accepted" } else { "Invalid" };
-            json!({ "idTokenInfo": { "status": status } })
+        Reply::Token(verdict) | Reply::Started { verdict, .. } => {
+            json!({ "idTokenInfo": super::token_info(verdict) })
         }
         Reply::NeedsTaken => json!({ "status": "Processing" }),
-        Reply::ScheduleTaken => json!({ "status": "Accepted" }),
+        Reply::Schedule { fits } => {
+            json!({ "status": if *fits { "Accepted" } else { "Rejected" } })
+        }
         Reply::UnknownVendor => json!({ "status": "UnknownVendorId" }),
         Reply::Exactly(answer) => answer.clone(),
         Reply::Empty => json!({}),

@@ -21,6 +21,8 @@ pub enum Effect {
     Profile(Layer, Option<Profile>),
     /// The service refused a message, or sent one that cannot be right.
     Complaint(String),
+    /// It loses its connection.
+    HangUp,
 }
 
 /// A transaction as the station keeps it.
@@ -43,6 +45,10 @@ struct InFlight {
 
 /// A simulated station.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says whether one thing has happened, whatever the others say"
+)]
 pub struct Charger {
     version: Version,
     odd: Oddities,
@@ -56,6 +62,17 @@ pub struct Charger {
     sent: u64,
     /// Profiles by layer, for composite schedules.
     profiles: [Option<Profile>; 2],
+    /// It still holds another system's profile.
+    is_stale: bool,
+    /// Its boot message was answered on this connection.
+    greeted: bool,
+    /// It was told 0 last, in a session.
+    was_zero: bool,
+    /// A profile that it follows later.
+    late: Option<(Layer, Profile)>,
+    late_is_due: bool,
+    /// It has sent something broken since its last message.
+    has_babbled: bool,
 }
 
 impl Charger {
@@ -63,7 +80,6 @@ impl Charger {
     pub fn new(version: Version, odd: Oddities) -> Self {
         Self {
             version,
-            odd,
             register: Energy::from_kilowatt_hours(100.0),
             running: None,
             sessions: 0,
@@ -71,6 +87,22 @@ impl Charger {
             in_flight: None,
             sent: 0,
             profiles: [None, None],
+            is_stale: odd.stale_profile,
+            greeted: false,
+            was_zero: false,
+            late: None,
+            late_is_due: false,
+            has_babbled: false,
+            odd,
+        }
+    }
+
+    /// The sub-protocol it names.
+    pub(super) fn subprotocol(&self) -> Option<&'static str> {
+        match (self.odd.no_subprotocol, self.odd.names_another_version) {
+            (true, _) => None,
+            (false, true) => Some(Version::V201.subprotocol()),
+            (false, false) => Some(self.version.subprotocol()),
         }
     }
 
@@ -94,6 +126,7 @@ impl Charger {
 
     /// The connection was lost: the call under way is sent again, under a new id.
     pub fn reconnects(&mut self) {
+        self.greeted = false;
         if let Some(InFlight {
             action, payload, ..
         }) = self.in_flight.take()
@@ -132,6 +165,10 @@ impl Charger {
             .as_ref()
             .is_some_and(|running| running.id.is_some())
         {
+            self.late_is_due = true;
+            if self.odd.no_readings {
+                return;
+            }
             let reading = self.moment(now, energy, power, words::reading);
             self.waiting.extend(reading);
             self.count_up();
@@ -146,6 +183,8 @@ impl Charger {
             self.register = running.begins_at + energy;
         }
         self.profiles[1] = None;
+        self.was_zero = false;
+        self.late_is_due = true;
         self.waiting
             .push_back(words::status(self.version, false, now, &self.odd));
     }
@@ -180,6 +219,12 @@ impl Charger {
         if self.in_flight.is_some() {
             return None;
         }
+        if self.odd.broken_messages && self.greeted && !self.waiting.is_empty() && !self.has_babbled
+        {
+            self.has_babbled = true;
+            return Some("[,{".to_owned());
+        }
+        self.has_babbled = false;
         let (action, payload) = self.waiting.pop_front()?;
         self.sent += 1;
         let id = self.sent.to_string();
@@ -202,6 +247,16 @@ impl Charger {
         match frame[0].as_i64() {
             Some(2) => {
                 let action = frame[2].as_str().unwrap_or_default();
+                if self.odd.dislikes_haste && !self.greeted {
+                    return complaint(format!("{action} before the boot was answered"));
+                }
+                if self.odd.silent_about_settings && action == "GetConfiguration" {
+                    return (None, Vec::new());
+                }
+                let changes = ["ChangeConfiguration", "SetVariables"].contains(&action);
+                if self.odd.hangs_up_on_change && changes {
+                    return (None, vec![Effect::HangUp]);
+                }
                 let (answer, effects) = self.called(action, &frame[3], now);
                 let answer = match answer {
                     Ok(payload) => json!([3, id, payload]),
@@ -223,7 +278,17 @@ impl Charger {
         }
     }
 
+    /// What it follows later than it was told.
+    pub(super) fn take_late(&mut self) -> Option<Effect> {
+        if !std::mem::take(&mut self.late_is_due) {
+            return None;
+        }
+        let (layer, profile) = self.late.take()?;
+        Some(Effect::Profile(layer, Some(profile)))
+    }
+
     fn answered(&mut self, action: &str, payload: &Value) -> (Option<String>, Vec<Effect>) {
+        self.greeted |= action == "BootNotification";
         if action == "StartTransaction" {
             let Some(id) = payload["transactionId"].as_i64().filter(|id| *id > 0) else {
                 let what = format!("a start was answered {payload}");
@@ -318,7 +383,10 @@ impl Charger {
         };
         let is_relative = profile["chargingProfileKind"] == "Relative";
         let is_watts = schedule["chargingRateUnit"] == "W";
-        if (self.odd.stack_zero_only && profile["stackLevel"] != 0)
+        if self.odd.rejects_profiles
+            || (self.odd.no_tx_profile && profile["chargingProfilePurpose"] == "TxProfile")
+            || profile["stackLevel"].as_u64().is_none_or(|level| level > 8)
+            || (self.odd.stack_zero_only && profile["stackLevel"] != 0)
             || (self.odd.watts_only && !is_watts)
             || (self.odd.absolute_only && is_relative)
         {
@@ -351,11 +419,37 @@ impl Charger {
         if self.odd.ignores_profiles {
             return (accepted, Vec::new());
         }
+        let behind = now - TimeDelta::seconds(30);
+        if self.odd.clock_behind && read.start > behind {
+            return (accepted, Vec::new());
+        }
+        if layer == Layer::Default && self.is_stale {
+            return (accepted, Vec::new());
+        }
         self.profiles[usize::from(layer == Layer::Session)] = Some(read.clone());
+        if layer == Layer::Default && self.odd.default_for_next_only && self.running.is_some() {
+            self.late = Some((layer, read));
+            return (accepted, Vec::new());
+        }
+        if layer == Layer::Session {
+            let is_zero = read.limit_at(now).is_some_and(|limit| limit.0 == 0);
+            let resumes = std::mem::replace(&mut self.was_zero, is_zero) && !is_zero;
+            if resumes && self.odd.passes_over_after_zero {
+                return (accepted, Vec::new());
+            }
+            if resumes && self.odd.resumes_late {
+                self.late = Some((layer, read));
+                return (accepted, Vec::new());
+            }
+        }
         (accepted, vec![Effect::Profile(layer, Some(read))])
     }
 
     fn clear_profile(&mut self, payload: &Value) -> (Result<Value, &'static str>, Vec<Effect>) {
+        if self.odd.cannot_clear {
+            return (Ok(json!({ "status": "Unknown" })), Vec::new());
+        }
+        self.is_stale = false;
         let id = payload["id"]
             .as_i64()
             .or(payload["chargingProfileId"].as_i64());

@@ -56,21 +56,21 @@ pub(super) struct Dial {
 }
 
 impl Dial {
-    async fn once(&self, subprotocol: &'static str) -> Result<Socket, Error> {
+    async fn once(&self, subprotocol: Option<&'static str>) -> Result<Socket, Error> {
         let mut request = format!("{}/{}", self.url, self.id).into_client_request()?;
         let basic = STANDARD.encode(format!("{}:{}", self.id, self.password));
         let headers = request.headers_mut();
         let value = HeaderValue::from_str(&format!("Basic {basic}")).map_err(Error::from);
         headers.insert(AUTHORIZATION, value?);
-        headers.insert(
-            SEC_WEBSOCKET_PROTOCOL,
-            HeaderValue::from_static(subprotocol),
-        );
+        if let Some(subprotocol) = subprotocol {
+            let value = HeaderValue::from_static(subprotocol);
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, value);
+        }
         let (socket, _) = connect_async(request).await?;
         Ok(socket)
     }
 
-    async fn again_and_again(&self, subprotocol: &'static str) -> Option<Socket> {
+    async fn again_and_again(&self, subprotocol: Option<&'static str>) -> Option<Socket> {
         for _ in 0..MAX_TRIES {
             match self.once(subprotocol).await {
                 Ok(socket) => return Some(socket),
@@ -89,7 +89,7 @@ pub(super) async fn run(
     mut cues: mpsc::UnboundedReceiver<Cue>,
     shared: Arc<Shared>,
 ) {
-    let subprotocol = charger.version().subprotocol();
+    let subprotocol = charger.subprotocol();
     let mut busy = false;
     loop {
         let Some(mut socket) = dial.again_and_again(subprotocol).await else {
@@ -136,6 +136,9 @@ async fn serve(
                 let Some(cue) = cue else { return true };
                 let drops = matches!(cue, Cue::Drop);
                 play(charger, cue);
+                if let Some(Effect::Profile(layer, profile)) = charger.take_late() {
+                    shared.set_profile(&dial.evse, layer, profile);
+                }
                 // Busy first, so that nobody finds the station idle in between.
                 shared.set_busy(busy, charger.is_busy() || drops);
                 shared.cue_played();
@@ -152,6 +155,7 @@ async fn serve(
                             Effect::Profile(layer, profile) => {
                                 shared.set_profile(&dial.evse, layer, profile);
                             }
+                            Effect::HangUp => return false,
                             Effect::Complaint(what) => {
                                 shared.complain(format!("{}: {what}", dial.id));
                             }

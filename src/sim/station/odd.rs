@@ -33,4 +33,40 @@ pub struct Oddities {
     pub stops_unnamed: bool,
     /// Its energy register counts from 0 in every session.
     pub register_per_session: bool,
+    /// Holds a default profile of another system at a high stack level until that is cleared.
+    pub stale_profile: bool,
+    /// Says that it knows no profile when one is to be cleared.
+    pub cannot_clear: bool,
+    /// Reports a stack level of 999 and takes 8 at most.
+    pub reports_high_stack: bool,
+    /// Refuses profiles of transactions.
+    pub no_tx_profile: bool,
+    /// Refuses every profile: a local energy manager owns the limit.
+    pub rejects_profiles: bool,
+    /// Passes over the first profile after a limit of 0.
+    pub passes_over_after_zero: bool,
+    /// Applies a new default profile to the next session only.
+    pub default_for_next_only: bool,
+    /// Names no sub-protocol.
+    pub no_subprotocol: bool,
+    /// Names a sub-protocol of 2.0.1 and speaks 1.6.
+    pub names_another_version: bool,
+    /// Takes it ill to be spoken to before its boot message is answered.
+    pub dislikes_haste: bool,
+    /// Sends broken JSON and empty lists between its messages.
+    pub broken_messages: bool,
+    /// States and errors outside of the standard's lists.
+    pub odd_words: bool,
+    /// Readings as currents whose measurand names the phase, and an offered current that is stuck.
+    pub odd_readings: bool,
+    /// Loses its connection when a setting is changed.
+    pub hangs_up_on_change: bool,
+    /// Sends no readings.
+    pub no_readings: bool,
+    /// Never answers the question for its settings.
+    pub silent_about_settings: bool,
+    /// Its clock is half a minute behind: a profile that begins later than that is passed over.
+    pub clock_behind: bool,
+    /// Follows a higher limit after 0 only at its next reading.
+    pub resumes_late: bool,
 }

@@ -40,8 +40,13 @@ pub(super) fn status(
 ) -> (&'static str, Value) {
     let payload = match (version, occupied) {
         (Version::V16, _) => json!({
-            "connectorId": 1, "errorCode": "NoError",
-            "status": if occupied { "Charging" } else { "Available" },
+            "connectorId": 1,
+            "errorCode": if odd.odd_words { "Error" } else { "NoError" },
+            "status": match (odd.odd_words, occupied) {
+                (true, _) => "Whatever",
+                (false, true) => "Charging",
+                (false, false) => "Available",
+            },
         }),
         (_, _) => json!({
             "timestamp": time(at, odd), "evseId": 1, "connectorId": 1,
@@ -89,10 +94,30 @@ pub(super) fn reading(version: Version, now: &Moment<'_>, odd: &Oddities) -> (&'
         { "value": now.power.watts().to_string(), "unit": "W",
           "measurand": "Power.Active.Import" },
     ]);
+    let values = if odd.odd_readings {
+        // Deciamperes on three phases at 230 V.
+        let tenths = now.power.watts() * 10 / 690;
+        let amps = format!("{}.{}", tenths / 10, tenths % 10);
+        json!([
+            { "value": (whole_wh(now.register) / 1000).to_string(), "unit": "kWh",
+              "measurand": "Energy.Active.Import.Register" },
+            { "value": amps, "measurand": "Current.Import.L1", "unit": "A" },
+            { "value": amps, "measurand": "Current.Import.L2", "unit": "A" },
+            { "value": amps, "measurand": "Current.Import", "phase": "L3-N", "unit": "A" },
+            { "value": "8", "measurand": "Current.Offered", "unit": "A" },
+        ])
+    } else {
+        values
+    };
     let mut payload = json!({
         "connectorId": 1,
         "meterValue": [{ "timestamp": time(now.at, odd), "sampledValue": values }],
     });
+    if odd.broken_messages
+        && let Some(list) = payload["meterValue"].as_array_mut()
+    {
+        list.push(json!({ "timestamp": "0", "sampledValue": [] }));
+    }
     if !odd.readings_without_transaction {
         payload["transactionId"] = json!(now.transaction.parse::<i64>().unwrap_or(-1));
     }
@@ -144,7 +169,10 @@ pub(super) fn configuration(odd: &Oddities) -> Value {
     }
     let unit = if odd.watts_only { "Power" } else { "Current" };
     let keys = [
-        ("ChargeProfileMaxStackLevel", "8"),
+        (
+            "ChargeProfileMaxStackLevel",
+            if odd.reports_high_stack { "999" } else { "8" },
+        ),
         ("ChargingScheduleAllowedChargingRateUnit", unit),
         ("ChargingScheduleMaxPeriods", "64"),
         ("MeterValueSampleInterval", "300"),

@@ -7,25 +7,32 @@
 
 mod boot;
 mod hear;
+mod install;
+mod local_list;
 mod orders;
+mod readback;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::books::{Books, Entry};
 use super::caps::Caps;
-use super::message::{ExternalLimit, Install, Reply, Request};
+use super::message::{
+    Admission, ExternalLimit, Install, Notice, ProfileReport, Reply, Request, SigningRequest,
+};
 use super::rpc::{Call, CallError, Connection, Heard, Priority, Ticket};
+use super::tokens::TokenBook;
 use super::version::Version;
 use super::{v16, v201};
-use crate::domain::command::Answer;
+use crate::domain::command::{Answer, Evidence, Refusal};
 use crate::domain::evse::Evse;
 use crate::domain::id::TenantId;
-use crate::domain::profile::Profile;
+use crate::domain::profile::{Profile, RateUnit, Tenths};
 use crate::domain::session::Reading;
 use crate::domain::time::Time;
 
@@ -45,6 +52,10 @@ pub struct Terms {
     pub quiet_s: i64,
     /// How often it reads its meters, in seconds.
     pub sample_s: u32,
+    /// Whether it may work.
+    pub admission: Admission,
+    /// Who may charge.
+    pub tokens: Arc<TokenBook>,
 }
 
 /// What happened at a station, for the sites.
@@ -71,8 +82,28 @@ pub enum Fact {
         /// What it says.
         profile: Profile,
     },
+    /// Something beside us limits the station, or does so no more.
+    Limited {
+        /// The EVSE; `None` = each of its EVSEs.
+        evse: Option<u32>,
+        /// What it allows at most from now on; `None` = lifted.
+        limit: Option<(RateUnit, Tenths)>,
+        /// Who set it.
+        source: String,
+    },
     /// Transactions so old that they are forgotten.
     Forgotten(Vec<String>),
+}
+
+/// Something to be looked at by people; it is kept in memory only.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Remark {
+    /// What the station said.
+    Notice(Notice),
+    /// A certificate it wants signed.
+    Signing(SigningRequest),
+    /// Profiles it holds.
+    Profiles(ProfileReport),
 }
 
 /// What came of an order.
@@ -111,6 +142,8 @@ pub enum Output {
     },
     /// What the station can do was learned: keep it.
     Learned,
+    /// For people.
+    Remark(Remark),
     /// The connection is of no use any more.
     Close(&'static str),
 }
@@ -190,7 +223,7 @@ enum Purpose {
     /// A profile, in one of the ways a station may take it.
     Install {
         order: u64,
-        wish: orders::Wish,
+        wish: install::Wish,
         attempt: usize,
     },
     /// Removing a profile.
@@ -202,7 +235,7 @@ enum Purpose {
         transaction: String,
     },
     /// Reading what holds, to see whether an accepted profile does.
-    Verify { wish: orders::Wish },
+    Verify { wish: install::Wish },
     /// An operator's call.
     Operator { order: u64 },
     /// Reading its settings.
@@ -211,6 +244,10 @@ enum Purpose {
     SetUp { name: String },
     /// Asking it to say something, or tidying; nothing depends on it.
     Aside { is_trigger: bool },
+    /// Reading or changing its local list of tokens.
+    LocalList { sends: Option<i64> },
+    /// Asking whether a transaction still runs.
+    Runs { transaction: String },
 }
 
 /// The state of what was asked, accepted and read back at one EVSE, for people.
@@ -249,6 +286,23 @@ pub struct Station {
     asked_to_boot: bool,
     quiet_until: Option<Time>,
     shown: BTreeMap<u32, Shown>,
+    /// The profiles of transactions as they were put last, by EVSE, to be held against what cars
+    /// intend and to be sent again.
+    told: BTreeMap<u32, install::Wish>,
+    /// The version of its local list of tokens, once it has said so; `None` = it keeps none.
+    list_version: Option<i64>,
+    /// The transactions are still to be asked for.
+    asks_what_runs: bool,
+    /// What each EVSE was told before that.
+    told_before: BTreeMap<u32, install::Wish>,
+    /// When an EVSE that was told to go on after a limit of 0 is looked at: some pass over the
+    /// first limit after it.
+    resumes: BTreeMap<u32, Time>,
+    /// Most periods that the car at an EVSE takes.
+    tuples: BTreeMap<u32, usize>,
+    /// Profiles that wait until the station has said how it takes them, and until when they do.
+    held: Vec<(u64, install::Wish)>,
+    settings_until: Option<Time>,
 }
 
 impl Station {
@@ -274,6 +328,14 @@ impl Station {
             asked_to_boot: false,
             quiet_until: None,
             shown: BTreeMap::new(),
+            told: BTreeMap::new(),
+            list_version: None,
+            asks_what_runs: version.is_two(),
+            told_before: BTreeMap::new(),
+            resumes: BTreeMap::new(),
+            tuples: BTreeMap::new(),
+            held: Vec::new(),
+            settings_until: None,
         }
     }
 
@@ -290,6 +352,11 @@ impl Station {
     /// Its transactions.
     pub fn books(&self) -> &Books {
         &self.books
+    }
+
+    /// Whether it may work.
+    pub fn admission(&self) -> Admission {
+        self.terms.admission
     }
 
     /// What is shown of its EVSEs.
@@ -373,6 +440,10 @@ impl Station {
         if !self.greeted && now >= self.connected_at + TimeDelta::seconds(SAYS_BOOT_S) {
             self.greet_again(now, &mut out);
         }
+        if self.settings_until.is_some_and(|until| until <= now) {
+            self.release(&mut out);
+        }
+        self.look_whether_resumed(now, &mut out);
         if self.connection.is_dead() {
             out.push(Output::Close("three calls in a row had no answer"));
         }
@@ -383,10 +454,16 @@ impl Station {
     /// When to call [`Station::on_time`] next.
     pub fn next_timeout(&self) -> Option<Time> {
         let greeting = (!self.greeted).then(|| self.connected_at + TimeDelta::seconds(SAYS_BOOT_S));
-        [self.connection.next_timeout(), self.quiet_until, greeting]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            self.connection.next_timeout(),
+            self.quiet_until,
+            greeting,
+            self.settings_until,
+            self.resumes.values().min().copied(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// The connection ended: what was ordered and not answered.
@@ -396,8 +473,13 @@ impl Station {
         if let Some(ticket) = under_way {
             self.timed_out(ticket, &mut out);
         }
+        let ended = "the connection ended before it left";
         for ticket in waiting {
-            self.not_sent(ticket, "the connection ended before it left", &mut out);
+            self.not_sent(ticket, ended, &mut out);
+        }
+        for (order, _) in std::mem::take(&mut self.held) {
+            let detail = ended.to_owned();
+            orders::settle(order, Answer::NotSent { detail }, &mut out);
         }
         out
     }
