@@ -88,9 +88,20 @@ pub(crate) fn serve(data: &Path, port: u16) -> Served {
 }
 
 impl Served {
-    /// Its process.
-    pub(crate) fn pid(&self) -> u32 {
-        self.child.id()
+    /// Stops it as an operator does (SIGTERM) and waits for its end. The shell has a `kill` of its own
+    /// where the system has none.
+    pub(crate) async fn stop(mut self) {
+        let told = Command::new("sh")
+            .args(["-c", &format!("kill -TERM {}", self.child.id())])
+            .status();
+        assert!(told.expect("a shell").success());
+        for _ in 0..1_500 {
+            if !self.is_running() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        unreachable!("it did not stop within 30 s");
     }
 
     /// Whether it has not ended by itself.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Output;
 
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
@@ -40,7 +40,7 @@ async fn folder_of_a_service(end: End) -> Files {
     let data = tempfile::tempdir().expect("a folder");
     let port = free_port();
     for life in 1..=3 {
-        let mut served = serve(data.path(), port);
+        let served = serve(data.path(), port);
         let rest = served.rest();
         for n in 1..=20 {
             let body = json!({
@@ -53,12 +53,7 @@ async fn folder_of_a_service(end: End) -> Files {
         if life == 3 && end == End::Killed {
             break;
         }
-        let pid = served.pid().to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(told.expect("kill runs").success());
-        while served.is_running() {
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+        served.stop().await;
     }
     read_files(data.path())
 }

@@ -1,9 +1,6 @@
 //! History that outlives a restart: the events of a site are told on, with their numbers, after the
 //! service was stopped and started again.
 
-use std::process::Command;
-use std::time::Duration;
-
 use serde_json::{Value, json};
 
 use super::served::{Served, free_port, serve};
@@ -25,7 +22,7 @@ async fn events_go_on_where_they_ended_after_a_stop() {
     let port = free_port();
     let mut before = Vec::new();
     for life in 1..=3 {
-        let mut served = serve(data.path(), port);
+        let served = serve(data.path(), port);
         if life > 1 {
             let now = notes(&served).await;
             assert_eq!(now.get(..before.len()), Some(&before[..]), "life {life}");
@@ -42,11 +39,6 @@ async fn events_go_on_where_they_ended_after_a_stop() {
         let numbers: Vec<_> = before.iter().map(|(number, _)| *number).collect();
         let expected: Vec<_> = (1..=numbers.len() as u64).collect();
         assert_eq!(numbers, expected, "life {life}");
-        let pid = served.pid().to_string();
-        let told = Command::new("kill").args(["-TERM", &pid]).status();
-        assert!(told.expect("kill runs").success());
-        while served.is_running() {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        served.stop().await;
     }
 }

@@ -53,6 +53,9 @@ async fn nothing_acknowledged_is_lost_however_often_it_is_killed() {
             .await;
         // SIGKILL.
         drop(served);
+        if rounds > ROUNDS && round % 20 == 0 {
+            println!("{round} of {rounds} rounds: {}", load.summary());
+        }
     }
     let served = serve(world.data.path(), world.port);
     load.check(&world, &served, "at the end").await;

@@ -4,7 +4,6 @@
 use std::fs;
 use std::path::Path;
 use std::process::Command;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD, URL_SAFE_NO_PAD};
@@ -47,7 +46,7 @@ fn unpacked(backup: &[u8]) -> Vec<u8> {
 async fn no_secret_lies_readable_on_the_disk_or_in_a_backup() {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let world = World::new();
-    let mut served = serve(world.data.path(), world.port);
+    let served = serve(world.data.path(), world.port);
     world.set_up(&served).await;
     let rest = served.rest();
     let password = "correct horse battery staple";
@@ -81,12 +80,7 @@ async fn no_secret_lies_readable_on_the_disk_or_in_a_backup() {
         .output()
         .expect("runs");
     assert!(made.status.success(), "{made:?}");
-    let pid = served.pid().to_string();
-    let told = Command::new("kill").args(["-TERM", &pid]).status();
-    assert!(told.expect("kill runs").success());
-    while served.is_running() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    served.stop().await;
 
     let mut found = Vec::new();
     files(world.data.path(), &mut found);

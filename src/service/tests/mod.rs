@@ -2,6 +2,7 @@
 
 mod answers;
 mod partners;
+mod restored;
 mod sites;
 mod storing;
 
