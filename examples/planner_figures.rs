@@ -88,6 +88,7 @@ fn site(evses: &[String], limit_kw: f64) -> Site {
         arrival_reserve: ArrivalReserve::None,
         flat_price: None,
         carbon_price: None,
+        tariff_price: None,
     }
 }
 

@@ -196,6 +196,7 @@ fn site(depot: &Depot, limit: Power) -> Site {
         arrival_reserve: ArrivalReserve::Largest(1),
         flat_price: None,
         carbon_price: None,
+        tariff_price: None,
     }
 }
 

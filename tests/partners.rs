@@ -12,7 +12,7 @@ use evenload::domain::quantity::{Current, Energy, Power, Price, Voltage};
 use evenload::domain::time::Time;
 use evenload::sim::cpo::{Cpo, CpoOptions};
 use evenload::sim::world::{Car, Depot, Grid, PriceSeries, SimEvse, Taper};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const TOKEN: &str = "test-admin-token-0123456789abcdef";
 
@@ -84,6 +84,10 @@ fn now() -> Time {
 
 /// A platform with two EVSEs; a car comes to E1 at once.
 fn platform() -> Arc<Cpo> {
+    platform_with(CpoOptions::default())
+}
+
+fn platform_with(options: CpoOptions) -> Arc<Cpo> {
     let start = now();
     let volts = Voltage::from_volts(230.0);
     let evse = |name: &str| {
@@ -105,7 +109,7 @@ fn platform() -> Arc<Cpo> {
     assert!(depot.expect("E1", car));
     let options = CpoOptions {
         meter_interval: TimeDelta::seconds(2),
-        ..CpoOptions::default()
+        ..options
     };
     Arc::new(Cpo::start(options, depot).expect("a free port"))
 }
@@ -314,4 +318,92 @@ async fn what_went_wrong_is_in_the_exit_code_and_says_what_to_change() {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("EVENLOAD_TOKEN"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_partner_s_tariff_is_the_price_of_a_site_that_chose_it_and_leaves_with_the_choice() {
+    let service = Service::start();
+    let energy = |price: f64, restrictions: Value| {
+        json!({"price_components": [{"type": "ENERGY", "price": price, "vat": 25, "step_size": 1}],
+            "restrictions": restrictions})
+    };
+    // The same price at all hours, said in three ways: in Amsterdam's day, its night, and what is
+    // left; and one that only those who have drawn much pay.
+    let tariff = json!({"country_code": "NL", "party_id": "SIM", "id": "T1", "currency": "EUR",
+        "elements": [
+            energy(9.0, json!({"min_kwh": 100})),
+            energy(0.4, json!({"start_time": "07:00", "end_time": "23:00"})),
+            energy(0.4, json!({"start_time": "23:00", "end_time": "07:00"})),
+        ], "last_updated": "2026-01-01T00:00:00Z"});
+    let cpo = platform_with(CpoOptions {
+        tariffs: vec![tariff],
+        ..CpoOptions::default()
+    });
+    let versions_url = cpo.versions_url();
+    living(&cpo, async {
+        let add = ["partner", "add", "--name", "acme", "--token-a", "-"];
+        let add = [&add[..], &["--versions-url", &versions_url]].concat();
+        let (exit, added) = service.evenload(&add, Some(&cpo.token_a())).await;
+        assert_eq!(exit, 0, "{added}");
+        assert_eq!(row(&added, "tariffs")["detail"], "1 listed", "{added}");
+        let import = [
+            "site",
+            "import",
+            "S",
+            "--partner",
+            "acme",
+            "--limit",
+            "20kW",
+        ];
+        until("its locations were read back", || async {
+            service.evenload(&import, None).await.0 == 0
+        })
+        .await;
+        let choose = async |price: Value| {
+            let (_, mut site) = service.evenload(&["site", "show", "S"], None).await;
+            site["price"] = price;
+            let file = tempfile::NamedTempFile::new().expect("a file");
+            std::fs::write(file.path(), site.to_string()).expect("written");
+            let path = file.path().display().to_string();
+            let (exit, set) = service
+                .evenload(&["site", "set", "S", "--file", &path], None)
+                .await;
+            assert_eq!(exit, 0, "{set}");
+            set
+        };
+        let frame = async || -> Value {
+            let url = format!("{}/api/v1/sites/S/frame", service.url.trim_end_matches('/'));
+            let client = reqwest::Client::builder().no_proxy().build().expect("HTTP");
+            let answer = client
+                .get(url)
+                .bearer_auth(TOKEN)
+                .send()
+                .await
+                .expect("an answer");
+            answer.json().await.expect("JSON")
+        };
+        let set = choose(json!({"flat_per_kwh": 0.2,
+            "ocpi_tariff": {"partner": "acme", "tariff_id": "T1"}}))
+        .await;
+        assert_eq!(set["price"]["ocpi_tariff"]["tariff_id"], "t1", "{set}");
+        // 0.40 and a quarter of it as tax.
+        until("the tariff is the price", || async {
+            let frame = frame().await.to_string();
+            frame.contains("ocpi-tariff") && frame.contains("0.5")
+        })
+        .await;
+        let (_, shown) = service.evenload(&["partner", "show", "acme"], None).await;
+        let seen = shown["deviations"].as_array().expect("a list");
+        let told = seen.iter().find(|one| one["id"] == "tariff.not_by_time");
+        let told = told.expect("what cannot be known beforehand is said");
+        assert_eq!(told["path"], "$.elements[0].restrictions", "{told}");
+        assert!(told["advice"].is_string(), "{told}");
+
+        choose(json!({"flat_per_kwh": 0.2})).await;
+        until("the flat price is back", || async {
+            !frame().await.to_string().contains("ocpi-tariff")
+        })
+        .await;
+    })
+    .await;
 }

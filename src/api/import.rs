@@ -198,6 +198,7 @@ fn new_site(key: &SiteKey, offered: &[OfferedEvse]) -> Site {
         arrival_reserve: ArrivalReserve::default(),
         flat_price: None,
         carbon_price: None,
+        tariff_price: None,
     }
 }
 

@@ -181,6 +181,8 @@ pub struct PartnerView {
     pub invited_until: Option<Time>,
     /// When everything was read back last.
     pub last_full_pull_at: Option<Time>,
+    /// It does not push its sessions: what is known of them is as old as the last pull.
+    pub is_pull_only: bool,
     /// How many seconds its clock is ahead of ours.
     pub clock_skew_s: Option<i64>,
     /// What was wrong the last time it did not answer properly.

@@ -11,6 +11,7 @@ use crate::domain::limit_source::LimitSource;
 use crate::domain::quantity::{Current, Power, Price, Voltage};
 use crate::domain::signal_unit::{MAX_KW, MAX_PRICE_PER_KWH};
 use crate::domain::site::{ArrivalReserve, Circuit, MAX_CIRCUITS, MAX_EVSES, Site};
+use crate::domain::tariff_source::{TariffSource, Taxes};
 
 /// Current below which a car does not charge (IEC 61851), per phase.
 const MIN_CHARGING_A: f64 = 6.0;
@@ -80,6 +81,7 @@ fn read_site(key: &SiteKey, object: Object<'_>) -> Option<Site> {
     // What GET adds to the description may be sent back; it is not read.
     object.get("status");
     object.close();
+    let price = price?.unwrap_or_default();
     Some(Site {
         tenant: key.tenant.clone(),
         id: key.site.clone(),
@@ -89,8 +91,9 @@ fn read_site(key: &SiteKey, object: Object<'_>) -> Option<Site> {
         circuits: circuits?,
         evses: evses?.unwrap_or_default(),
         arrival_reserve: arrival_reserve?.unwrap_or_default(),
-        flat_price: price?.and_then(|price| price.flat),
-        carbon_price: price?.and_then(|price| price.carbon),
+        flat_price: price.flat,
+        carbon_price: price.carbon,
+        tariff_price: price.tariff,
     })
 }
 
@@ -126,15 +129,18 @@ fn reserve(node: &Node<'_>) -> Option<ArrivalReserve> {
 }
 
 /// What the site's own prices are where no signal says more.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug, Default)]
 struct OwnPrices {
     flat: Option<Price>,
     carbon: Option<Price>,
+    tariff: Option<TariffSource>,
 }
 
 /// Highest price of carbon, per kilogram.
 const MAX_CARBON_PER_KG: f64 = 10.0;
 
+/// A flat price, a price of carbon, a partner's tariff, or several of them: the flat price is where
+/// the tariff gives none.
 fn price(node: &Node<'_>) -> Option<OwnPrices> {
     let object = node.object()?;
     let flat = object.maybe("flat_per_kwh", |node| {
@@ -143,13 +149,31 @@ fn price(node: &Node<'_>) -> Option<OwnPrices> {
     let carbon = object.maybe("carbon_per_kg", |node| {
         node.number(&(0.0..=MAX_CARBON_PER_KG))
     });
-    if object.get("flat_per_kwh").is_none() && object.get("carbon_per_kg").is_none() {
+    let tariff = object.maybe("ocpi_tariff", tariff);
+    let names = ["flat_per_kwh", "carbon_per_kg", "ocpi_tariff"];
+    if names.into_iter().all(|name| object.get(name).is_none()) {
         object.fault("flat_per_kwh", "is missing");
     }
     object.close();
     Some(OwnPrices {
         flat: flat?.map(Price::from_per_kwh),
         carbon: carbon?.map(Price::from_per_kwh),
+        tariff: tariff?,
+    })
+}
+
+fn tariff(node: &Node<'_>) -> Option<TariffSource> {
+    let object = node.object()?;
+    let partner = object.need("partner").and_then(|node| node.id());
+    let tariff_id = object.need("tariff_id").and_then(|node| peer_id(&node));
+    let taxes = object.maybe("taxes", |node| {
+        node.word(&[("included", Taxes::Included), ("excluded", Taxes::Excluded)])
+    });
+    object.close();
+    Some(TariffSource {
+        partner: partner?,
+        tariff_id: tariff_id?,
+        taxes: taxes?.unwrap_or_default(),
     })
 }
 

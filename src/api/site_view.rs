@@ -235,6 +235,11 @@ fn own_prices(site: &Site) -> Value {
     };
     tell("flat_per_kwh", site.flat_price);
     tell("carbon_per_kg", site.carbon_price);
+    if let Some(tariff) = &site.tariff_price {
+        let chosen = json!({"partner": tariff.partner, "tariff_id": tariff.tariff_id,
+            "taxes": tariff.taxes});
+        prices.insert("ocpi_tariff".to_owned(), chosen);
+    }
     if prices.is_empty() {
         Value::Null
     } else {

@@ -9,6 +9,7 @@ use serde_json::{Value as Json, json};
 use toml::Value;
 use url::{Host, Url};
 
+use super::network::Network;
 use super::secret::Secret;
 
 /// Longest text that a setting takes, in bytes.
@@ -282,6 +283,49 @@ impl Kind for Code {
             "upper-case letters"
         };
         format!("{} {of}", self.chars)
+    }
+}
+
+/// Networks of one's own, as a list or separated by commas.
+pub(super) struct PrivateNetworks;
+
+/// Most networks of one's own.
+const NETWORKS_MAX: usize = 16;
+
+impl Kind for PrivateNetworks {
+    type Value = Vec<Network>;
+
+    fn read_text(&self, text: &str) -> Option<Vec<Network>> {
+        let parts = text
+            .split(',')
+            .map(str::trim)
+            .filter(|part| !part.is_empty());
+        let networks: Vec<Network> = parts.map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        let all_private = networks.iter().all(Network::is_private);
+        (all_private && networks.len() <= NETWORKS_MAX).then_some(networks)
+    }
+
+    fn read_toml(&self, value: &Value) -> Option<Vec<Network>> {
+        let Value::Array(entries) = value else {
+            return self.read_text(value.as_str()?);
+        };
+        let texts: Vec<&str> = entries.iter().map(Value::as_str).collect::<Option<_>>()?;
+        self.read_text(&texts.join(","))
+    }
+
+    fn show(&self, value: &Vec<Network>) -> Json {
+        value
+            .iter()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>()
+            .into()
+    }
+
+    fn allowed(&self) -> String {
+        format!(
+            "up to {NETWORKS_MAX} networks within 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16, \
+             100.64.0.0/10 or fc00::/7, such as 10.20.0.0/16"
+        )
     }
 }
 

@@ -1,6 +1,7 @@
 //! Who we are towards OCPI partners, and how we speak with them.
 
-use super::kind::{BaseUrl, Code, Name, Switch, Whole};
+use super::kind::{BaseUrl, Code, Name, PrivateNetworks, Switch, Whole};
+use super::network::Network;
 use super::reader::Reader;
 
 /// The section `[ocpi]`.
@@ -16,6 +17,8 @@ pub struct OcpiConfig {
     pub business_website: Option<String>,
     /// Accepts partners over plain http and on loopback addresses: tests and demos only.
     pub allow_insecure: bool,
+    /// Networks of our own in which partners are reached; all other private addresses are refused.
+    pub private_networks: Vec<Network>,
     /// How often sessions and locations are pulled besides what is pushed, in seconds.
     pub pull_interval_s: u32,
     /// How long to wait for a partner's answer to one request, in seconds.
@@ -32,6 +35,7 @@ impl Default for OcpiConfig {
             business_name: "evenload".to_owned(),
             business_website: None,
             allow_insecure: false,
+            private_networks: Vec::new(),
             pull_interval_s: 300,
             request_timeout_s: 10,
             max_in_flight: 4,
@@ -56,6 +60,11 @@ impl OcpiConfig {
             business_name: reader.get("ocpi.business_name", &Name, default.business_name),
             business_website: reader.optional("ocpi.business_website", &BaseUrl),
             allow_insecure: reader.get("ocpi.allow_insecure", &Switch, default.allow_insecure),
+            private_networks: reader.get(
+                "ocpi.private_networks",
+                &PrivateNetworks,
+                default.private_networks,
+            ),
             pull_interval_s: reader.get(
                 "ocpi.pull_interval_s",
                 // A day at most: an object missed by push must not stay unknown for longer.

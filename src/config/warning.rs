@@ -49,8 +49,8 @@ pub(super) fn all(config: &Config, settings: &[Setting]) -> Vec<Warning> {
     if config.ocpi.allow_insecure {
         warn(
             "ocpi.allow_insecure",
-            "accepts partners over plain http, on this machine and in private networks; for tests, \
-             demos and closed networks only",
+            "accepts partners over plain http and on this machine; for tests, demos and closed \
+             networks only",
         );
     }
     for (key, what) in [

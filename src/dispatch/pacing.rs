@@ -37,6 +37,9 @@ pub enum Outcome {
     Fine,
     /// The partner asked for patience; perhaps for this many seconds.
     TooOften(Option<u32>),
+    /// The partner is not there: nothing leaves for this many seconds, and what waits loses nothing
+    /// by it. [`Outbox::go_on`] ends it early.
+    Absent(u32),
     /// This request was not answered, or not in a way that says anything: the EVSE rests, the
     /// others of the partner go on.
     Failed,
@@ -50,6 +53,8 @@ pub struct Outbox {
     in_flight: BTreeSet<(SiteKey, EvseId)>,
     paused_until: Option<Time>,
     pauses: u32,
+    /// Until then the partner is taken to be absent.
+    absent_until: Option<Time>,
     /// EVSEs whose last requests failed; at most as many as the partner has.
     resting: BTreeMap<(SiteKey, EvseId), Rest>,
 }
@@ -99,7 +104,9 @@ impl Outbox {
         }
         // A pause that is over is forgotten: nobody must wake for it again.
         self.paused_until = self.paused_until.filter(|until| now < *until);
-        if self.in_flight.len() >= MAX_IN_FLIGHT || self.paused_until.is_some() {
+        self.absent_until = self.absent_until.filter(|until| now < *until);
+        let pauses = self.paused_until.is_some() || self.absent_until.is_some();
+        if self.in_flight.len() >= MAX_IN_FLIGHT || pauses {
             return None;
         }
         let (busy, resting) = (&self.in_flight, &self.resting);
@@ -130,6 +137,12 @@ impl Outbox {
                 self.resting.remove(&place);
                 self.pauses = 0;
                 self.paused_until = None;
+                self.absent_until = None;
+                return;
+            }
+            Outcome::Absent(seconds) => {
+                let until = now + TimeDelta::seconds(i64::from(seconds).min(LONGEST_PAUSE_S));
+                self.absent_until = Some(until);
                 return;
             }
             Outcome::TooOften(asked) => asked.map_or(0, i64::from),
@@ -149,11 +162,21 @@ impl Outbox {
         self.paused_until = Some(now + TimeDelta::seconds(own.max(asked.min(900))));
     }
 
+    /// True while something waits for an absent partner.
+    pub fn waits_for_absent(&self) -> bool {
+        self.absent_until.is_some() && self.waiting() > 0
+    }
+
+    /// The partner may be there again.
+    pub fn go_on(&mut self) {
+        self.absent_until = None;
+    }
+
     /// When a pause ends, or the rest of an EVSE for which something waits.
     pub fn wake_at(&self) -> Option<Time> {
         let mut waiting = self.lowerings.iter().chain(&self.raisings).peekable();
         waiting.peek()?;
-        self.paused_until.or_else(|| {
+        self.paused_until.max(self.absent_until).or_else(|| {
             let rest = |parcel: &Parcel| {
                 let place = (parcel.site.clone(), parcel.command.evse.clone());
                 self.resting.get(&place).and_then(|rest| rest.until)
@@ -264,5 +287,27 @@ mod tests {
         assert_eq!(goes(&mut outbox, 29), None);
         assert_eq!(outbox.wake_at(), Some(at(30)));
         assert_eq!(goes(&mut outbox, 30), Some(evse_id(2)));
+    }
+
+    #[test]
+    fn what_waits_for_an_absent_partner_loses_nothing_and_lowerings_go_first_when_it_is_back() {
+        let site = site_of(20.0, 1).key();
+        let mut outbox = Outbox::default();
+        outbox.push(parcel(1));
+        assert_eq!(goes(&mut outbox, 0), Some(evse_id(1)));
+        outbox.done(&site, &evse_id(1), Outcome::Absent(300), at(0));
+        outbox.push(Parcel {
+            lowers: false,
+            ..parcel(2)
+        });
+        outbox.push(parcel(1));
+        assert!(outbox.waits_for_absent());
+        assert_eq!(
+            (goes(&mut outbox, 299), outbox.wake_at()),
+            (None, Some(at(300)))
+        );
+        outbox.go_on();
+        assert_eq!(goes(&mut outbox, 20), Some(evse_id(1)), "it does not rest");
+        assert_eq!(goes(&mut outbox, 20), Some(evse_id(2)));
     }
 }

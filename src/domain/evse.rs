@@ -173,6 +173,17 @@ impl Evse {
         }
     }
 
+    /// The same for a car that uses only `used` of the EVSE's phases.
+    pub fn expected_share_on(&self, used: Option<u8>) -> (i64, i64) {
+        let (numerator, denominator) = self.expected_share();
+        match (self.supply, used) {
+            (Supply::Ac { phases, .. }, Some(used)) if (1..phases).contains(&used) => {
+                (numerator * i64::from(used), denominator * i64::from(phases))
+            }
+            _ => (numerator, denominator),
+        }
+    }
+
     /// What the EVSE may draw at each instant under a profile. Where the profile says nothing
     /// (before its start, after its end) `underneath` holds.
     pub fn worst_case(&self, profile: &Profile, underneath: Power) -> PowerCurve {

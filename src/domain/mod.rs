@@ -21,4 +21,5 @@ pub mod session;
 pub mod signal;
 pub mod signal_unit;
 pub mod site;
+pub mod tariff_source;
 pub mod time;

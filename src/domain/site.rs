@@ -9,6 +9,7 @@ use thiserror::Error;
 use super::evse::Evse;
 use super::id::{CircuitId, EvseId, SiteId, SiteKey, TenantId};
 use super::quantity::{Current, Power, Price};
+use super::tariff_source::TariffSource;
 
 /// Most circuits of one site.
 pub const MAX_CIRCUITS: usize = 200;
@@ -92,6 +93,9 @@ pub struct Site {
     /// count, and carbon only where no price is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carbon_price: Option<Price>,
+    /// The partner's tariff that gives the price, if the operator chose one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tariff_price: Option<TariffSource>,
 }
 
 /// What is wrong with a site, and where (a JSON pointer into the API's site body).

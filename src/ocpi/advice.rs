@@ -4,6 +4,7 @@ use ocpi_client::error::{Error, TransportKind};
 use ocpi_client::types::StatusClass;
 
 use super::edge::EdgeError;
+use super::translate::tariff;
 
 /// What to change so that this does not happen again.
 pub(super) fn for_error(error: &EdgeError) -> Option<String> {
@@ -25,6 +26,19 @@ pub(super) fn for_error(error: &EdgeError) -> Option<String> {
         | EdgeError::Http(_) => return None,
     };
     Some(advice.into())
+}
+
+/// What a partner should change for a deviation that only we look for.
+pub(super) fn for_deviation(id: &str) -> Option<&'static str> {
+    Some(match id {
+        tariff::NOT_BY_TIME => {
+            "Nothing, if the tariff is meant so; where it is to steer charging, restrict prices by \
+             time, date and day only."
+        }
+        tariff::ELEMENT_UNREADABLE => "Write restrictions and prices as specified.",
+        tariff::TAX_RATE_MISSING => "Name the rate in `vat`, or say N/A in `tax_included`.",
+        _ => return None,
+    })
 }
 
 /// The same for one exchange.

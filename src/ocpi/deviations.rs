@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ocpi_client::read::{Deviation, Deviations};
 use serde::{Deserialize, Serialize};
 
+use super::advice;
 use super::edge::{Edge, EdgeError};
 use super::peer::Peer;
 use crate::domain::id::{PartnerId, TenantId};
@@ -70,7 +71,10 @@ impl DeviationBook {
             path: String::new(),
             section: deviation.section.to_string(),
             detail: String::new(),
-            advice: deviation.advice().map(str::to_owned),
+            advice: deviation
+                .advice()
+                .or_else(|| advice::for_deviation(&deviation.id))
+                .map(str::to_owned),
             first_seen_at: now,
             last_seen_at: now,
         });

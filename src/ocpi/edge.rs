@@ -113,8 +113,8 @@ impl Edge {
         settings: Settings,
         tenant: TenantId,
     ) -> Result<Self, EdgeError> {
-        let guard = Guard::new(settings.allow_insecure);
-        let http = http_client(guard)?;
+        let guard = Guard::new(settings.allow_insecure, &settings.private_networks);
+        let http = http_client(guard.clone())?;
         let found = ports
             .records
             .scan(&format!("partner/{tenant}/"), MAX_PARTNERS)

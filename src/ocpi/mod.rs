@@ -10,6 +10,8 @@
 //! durable.
 
 mod advice;
+mod alive;
+mod breaker;
 pub mod check;
 pub mod deviations;
 pub mod edge;
@@ -32,6 +34,7 @@ mod run;
 pub mod secret;
 mod send;
 pub mod settings;
+mod tariff_price;
 pub mod translate;
 
 #[cfg(test)]

@@ -30,6 +30,11 @@ impl Kept {
             Self::SiteLimits => "sitelimits",
         }
     }
+
+    /// Whether the module has DELETE; elsewhere a state says that an object is no more.
+    pub(super) fn is_deleted(self) -> bool {
+        matches!(self, Self::Tariffs | Self::SiteLimits)
+    }
 }
 
 /// Owner and id of an object, as spelled by the one who sent it. Compared in lower case.

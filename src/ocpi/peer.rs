@@ -11,8 +11,9 @@ use ocpi_client::plausibility::Units;
 use ocpi_client::read::Deviations;
 use ocpi_client::types::Session;
 use serde::Serialize;
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{Mutex as AsyncMutex, Semaphore, oneshot};
 
+use super::breaker::{Breaker, Miss};
 use super::deviations::DeviationBook;
 use super::exchange::{Direction, ExchangeLog, LoggedExchange};
 use super::object::ObjectName;
@@ -20,13 +21,6 @@ use super::partner::PartnerRecord;
 use super::patience::asked_until;
 use crate::domain::ports::Clock;
 use crate::domain::time::Time;
-
-/// First pause after three failures in a row without an answer; it doubles with each further one.
-const FIRST_PAUSE_S: i64 = 2;
-
-/// Longest pause of requests about profiles to a partner that does not answer, and the pause for
-/// one that does not let us in: 5 minutes.
-const LONGEST_PAUSE_S: i64 = 300;
 
 /// Most parties behind one partner that are remembered.
 const MAX_PARTIES: usize = 1000;
@@ -48,6 +42,18 @@ pub struct Health {
     pub clock_skew_s: Option<i64>,
     /// The last pull that read everything.
     pub last_full_pull_at: Option<Time>,
+    /// The last time it pushed a session.
+    pub last_push_at: Option<Time>,
+    /// The last time a pull found news of a session that it should have pushed.
+    pub last_unpushed_at: Option<Time>,
+}
+
+impl Health {
+    /// True if its sessions are only as new as the last pull: what it should have pushed since it
+    /// registered came by pulls, and nothing was pushed after that.
+    pub fn is_pull_only(&self) -> bool {
+        self.last_unpushed_at.is_some() && self.last_push_at < self.last_unpushed_at
+    }
 }
 
 #[derive(Debug, Default)]
@@ -62,8 +68,8 @@ pub(super) struct Live {
     parties: BTreeSet<(String, String)>,
     /// The last pull since we started worked: what its sites are told.
     pub(super) is_current: bool,
-    /// Until then nothing but pulls is asked of it.
-    paused_until: Option<Time>,
+    /// Whether it is asked at all.
+    pub(super) breaker: Breaker,
     /// It let a request wait until its deadline: perhaps since it was still busy with the one before
     /// on the same connection. Connections are not used twice from then on.
     pub(super) holds_connections: bool,
@@ -77,8 +83,12 @@ pub(super) struct Peer {
     record: RwLock<Arc<PartnerRecord>>,
     live: Mutex<Live>,
     clock: Arc<dyn Clock>,
+    /// Since when we hear it.
+    began_at: Time,
     /// Requests to it under way.
     pub(super) slots: Semaphore,
+    /// Held while it is probed: one probe serves all who wait for it.
+    pub(super) probing: AsyncMutex<()>,
 }
 
 impl Peer {
@@ -88,6 +98,7 @@ impl Peer {
         clock: Arc<dyn Clock>,
         deviations: DeviationBook,
     ) -> Self {
+        let began_at = clock.now();
         Self {
             record: RwLock::new(Arc::new(record)),
             live: Mutex::new(Live {
@@ -95,7 +106,9 @@ impl Peer {
                 ..Live::default()
             }),
             clock,
+            began_at,
             slots: Semaphore::new(max_in_flight.max(1)),
+            probing: AsyncMutex::default(),
         }
     }
 
@@ -117,15 +130,6 @@ impl Peer {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Why nothing is asked of it now, if so: it did not answer, or did not let us in, and every
-    /// further request would only wait or annoy. A pull that works ends the pause.
-    pub(super) fn pause(&self, now: Time) -> Option<String> {
-        let live = self.live();
-        let until = live.paused_until.filter(|until| now < *until)?;
-        let last = live.health.last_error.as_deref().unwrap_or_default();
-        Some(format!("paused until {until:?} after: {last}"))
-    }
-
     /// Remembers the party that owns a session, and which of its quantities cannot be meant as
     /// they are written.
     pub(super) fn note_session(&self, name: &ObjectName, wire: &Session) {
@@ -137,6 +141,18 @@ impl Peer {
         let mut live = self.live();
         if live.parties.len() < MAX_PARTIES {
             live.parties.insert(party.into());
+        }
+    }
+
+    /// A pull found news of a session. A partner that pushes would have told of it within a minute;
+    /// what happened before it registered, or before we started, it could not tell.
+    pub(super) fn note_pulled(&self, updated_at: Time) {
+        const PUSHED_WITHIN: TimeDelta = TimeDelta::seconds(60);
+        let now = self.clock.now();
+        let registered_at = self.record().registered_at;
+        let could_push_since = registered_at.max(Some(self.began_at)).unwrap_or(now);
+        if updated_at > could_push_since && now - updated_at > PUSHED_WITHIN {
+            self.live().health.last_unpushed_at = Some(now);
         }
     }
 
@@ -178,13 +194,12 @@ impl Peer {
         } else {
             live.health.last_ok_at = Some(now);
         }
-        if let Some(error) = error.filter(|error| !is_answer(error)) {
+        if let Some(miss) = error.and_then(miss) {
             live.health.failures_in_row = live.health.failures_in_row.saturating_add(1);
-            let pause_s = pause_s(error, live.health.failures_in_row);
-            live.paused_until = pause_s.map(|seconds| now + TimeDelta::seconds(seconds));
+            live.breaker.missed(path_of(&exchange.url), miss, now);
         } else {
             live.health.failures_in_row = 0;
-            live.paused_until = None;
+            live.breaker.answered();
         }
         live.exchanges.push(LoggedExchange {
             at: began,
@@ -195,15 +210,24 @@ impl Peer {
     }
 }
 
-/// Whether the partner is there and talks to us, even if it says no to this request.
-fn is_answer(error: &ocpi_client::Error) -> bool {
+/// How a request was missed; `None` if the partner is there and talks to us, even if it says no.
+pub(super) fn miss(error: &ocpi_client::Error) -> Option<Miss> {
+    use ocpi_client::Error;
     match error {
-        ocpi_client::Error::Http { status, .. } => {
-            (400..500).contains(status) && ![401, 403, 408].contains(status)
-        }
-        ocpi_client::Error::Ocpi { .. } => true,
-        _ => false,
+        Error::Http { status, .. } if [401, 403].contains(status) => Some(Miss::Locked),
+        Error::Http { status, .. } if (400..500).contains(status) && *status != 408 => None,
+        Error::Ocpi { .. } => None,
+        Error::Transport {
+            kind: TransportKind::Connect,
+            ..
+        } => Some(Miss::NoConnection),
+        _ => Some(Miss::NoAnswer),
     }
+}
+
+/// The address of an exchange without its query: what failed or not.
+fn path_of(url: &str) -> &str {
+    url.split('?').next().unwrap_or(url)
 }
 
 /// Whether no answer came in time.
@@ -215,15 +239,6 @@ fn is_deadline(error: &ocpi_client::Error) -> bool {
             ..
         }
     )
-}
-
-/// How long to leave a partner alone that does not answer, or does not let us in.
-fn pause_s(error: &ocpi_client::Error, failures_in_row: u32) -> Option<i64> {
-    if matches!(error.http_status(), Some(401 | 403)) {
-        return Some(LONGEST_PAUSE_S);
-    }
-    let beyond = failures_in_row.checked_sub(3)?.min(10);
-    Some((FIRST_PAUSE_S << beyond).min(LONGEST_PAUSE_S))
 }
 
 /// How far the answer's `Date` is ahead of our clock, in whole seconds.
@@ -242,23 +257,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn silence_pauses_after_three_failures_and_a_locked_door_at_once() {
+    fn a_no_to_one_request_is_an_answer_and_a_locked_door_or_silence_is_none() {
         let http = |status| ocpi_client::Error::Http {
             operation: "put",
             status,
             code: None,
             message: None,
         };
-        let silent = ocpi_client::Error::Transport {
+        let transport = |kind| ocpi_client::Error::Transport {
             operation: "put",
-            kind: TransportKind::Deadline,
+            kind,
             source: "slow".into(),
         };
-        let pauses: Vec<_> = (1..=20).map(|row| pause_s(&silent, row)).collect();
-        assert_eq!(pauses[..5], [None, None, Some(2), Some(4), Some(8)]);
-        assert_eq!(pauses[19], Some(300));
-        assert_eq!(pause_s(&http(401), 1), Some(300));
-        assert!(is_answer(&http(404)) && is_answer(&http(429)));
-        assert!(!is_answer(&http(500)) && !is_answer(&http(401)) && !is_answer(&silent));
+        for no in [404, 405, 422, 429] {
+            assert_eq!(miss(&http(no)), None, "{no}");
+        }
+        for locked in [401, 403] {
+            assert_eq!(miss(&http(locked)), Some(Miss::Locked));
+        }
+        for silent in [http(408), http(500), transport(TransportKind::Deadline)] {
+            assert_eq!(miss(&silent), Some(Miss::NoAnswer), "{silent}");
+        }
+        let unconnected = transport(TransportKind::Connect);
+        assert_eq!(miss(&unconnected), Some(Miss::NoConnection));
+    }
+
+    #[test]
+    fn pages_of_one_list_are_one_thing() {
+        assert_eq!(path_of("https://x/sessions?offset=5"), "https://x/sessions");
     }
 }

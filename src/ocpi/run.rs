@@ -179,7 +179,7 @@ impl Turn {
 }
 
 /// A pause between three quarters of `pause` and all of it, so that partners spread out.
-fn spread(pause: TimeDelta) -> TimeDelta {
+pub(super) fn spread(pause: TimeDelta) -> TimeDelta {
     let ms = pause.num_milliseconds().max(0);
     let quarter = ms / 4;
     let cut = if quarter > 0 {

@@ -112,9 +112,6 @@ impl Edge {
         if !record.is_registered() {
             return Err(format!("partner {partner} is not registered"));
         }
-        if let Some(reason) = peer.pause(self.now()) {
-            return Err(reason);
-        }
         let endpoint = record
             .endpoint(&ModuleId::ChargingProfiles, &InterfaceRole::Receiver)
             .ok_or_else(|| format!("partner {partner} has no chargingprofiles RECEIVER"))?;
@@ -129,6 +126,7 @@ impl Edge {
         if let Some(reason) = unreachable.map_err(|error| error.to_string())? {
             return Err(reason);
         }
+        self.admitted(&peer).await?;
         Ok(Aim {
             endpoint,
             session: session.clone(),

@@ -8,7 +8,7 @@ use ocpi_client::types::{
     BusinessDetails, CredentialsRole, InterfaceRole, ModuleId, Role, Version,
 };
 
-use crate::config::OcpiConfig;
+use crate::config::{Network, OcpiConfig};
 
 /// What the edge needs to know about itself. Made by the service from its configuration.
 #[derive(Clone, Debug)]
@@ -23,8 +23,10 @@ pub struct Settings {
     pub website: Option<String>,
     /// Our address as partners see it, without a trailing slash and without `/ocpi`.
     pub public_url: String,
-    /// Plain http, this machine and private networks are allowed, for tests and closed networks.
+    /// Plain http and this machine are allowed, for tests and closed networks.
     pub allow_insecure: bool,
+    /// Private networks in which partners are reached.
+    pub private_networks: Vec<Network>,
     /// Deadline of one whole request to a partner, body included. Default 10 s.
     pub request_timeout: Duration,
     /// Most requests under way to one partner. Default 4.
@@ -56,6 +58,7 @@ impl Settings {
             website: None,
             public_url: public_url.trim_end_matches('/').to_owned(),
             allow_insecure: false,
+            private_networks: Vec::new(),
             request_timeout: Duration::from_secs(10),
             max_in_flight: 4,
             max_body_bytes: 2 * 1024 * 1024,
@@ -76,6 +79,7 @@ impl Settings {
             business_name: config.business_name.clone(),
             website: config.business_website.clone(),
             allow_insecure: config.allow_insecure,
+            private_networks: config.private_networks.clone(),
             request_timeout: Duration::from_secs(u64::from(config.request_timeout_s)),
             max_in_flight: usize::try_from(config.max_in_flight).unwrap_or(1),
             pull_interval: TimeDelta::seconds(i64::from(config.pull_interval_s)),

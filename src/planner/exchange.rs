@@ -86,7 +86,7 @@ fn serve_first(
 /// True if a watt of the one is a watt of the other, under every limit and in every battery.
 fn are_alike(layout: &Layout<'_>, one: &Need<'_>, other: &Need<'_>) -> bool {
     layout.paths[one.index] == layout.paths[other.index]
-        && one.evse.expected_share() == other.evse.expected_share()
+        && one.share == other.share
         && PhaseShare::of(one.evse) == PhaseShare::of(other.evse)
 }
 

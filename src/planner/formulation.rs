@@ -43,6 +43,8 @@ pub(super) struct Item {
     pub(super) energy: Energy,
     pub(super) min: Power,
     pub(super) max: Power,
+    /// What of a worst-case power reaches the vehicle: `(numerator, denominator)`.
+    pub(super) share: (i64, i64),
     /// Weight of energy it does not get.
     pub(super) priority: f64,
     /// What the last plan gave it, by slot; empty if that did not know it. Among equally good plans
@@ -119,7 +121,7 @@ fn prices(frame: &Frame, policy: &Policy, order: Order) -> Vec<f64> {
 
 fn session(layout: &Layout<'_>, frame: &Frame, index: usize, item: &Item) -> SessionNeed {
     let evse = &layout.evses[item.evse];
-    let (numerator, denominator) = evse.expected_share();
+    let (numerator, denominator) = item.share;
     let share =
         Power::from_watts(numerator).kilowatts() / Power::from_watts(denominator).kilowatts();
     let circuit = layout.paths[item.evse].first().copied().unwrap_or_default();

@@ -57,6 +57,8 @@ pub(super) struct Need<'a> {
     /// What it may draw beyond that where others leave room: a car takes less and less towards
     /// its end, and what it may draw must not end before it does.
     pub(super) tail: Energy,
+    /// What of a worst-case power is expected to reach the vehicle: `(numerator, denominator)`.
+    pub(super) share: (i64, i64),
     /// Least worst-case power.
     pub(super) min: Power,
     /// Most worst-case power.
@@ -76,7 +78,7 @@ impl Need<'_> {
 
     /// What a worst-case power brings into the vehicle in one slot.
     pub(super) fn energy(&self, power: Power, slot: TimeDelta) -> Energy {
-        let (numerator, denominator) = self.evse.expected_share();
+        let (numerator, denominator) = self.share;
         power.scaled_down(numerator, denominator).over(slot)
     }
 
@@ -87,7 +89,7 @@ impl Need<'_> {
 
     /// The least worst-case power that brings `energy` in one slot, within its bounds.
     pub(super) fn power_for(&self, energy: Energy, slot: TimeDelta) -> Power {
-        let (numerator, denominator) = self.evse.expected_share();
+        let (numerator, denominator) = self.share;
         let mean = energy.mean_power(slot) + Power::from_watts(1);
         mean.scaled_up(denominator, numerator)
             .max(self.min)
@@ -152,7 +154,8 @@ fn need<'a>(
     let max = taken_at_most.max(min).min(evse.hardware_max());
     // A stay that ends within slot 0 still has slot 0.
     let until = |at: Time| horizon.slots_before(at).clamp(1, horizon.slots.max(1));
-    let taper = taper(demand, max.scaled_down(numerator, denominator));
+    let share = evse.expected_share_on(demand.used_phases);
+    let taper = taper(demand, max.scaled_down(share.0, share.1));
     let margin = TimeDelta::seconds(i64::from(policy.ready_margin_s)) + taper;
     let mut need = Need {
         evse,
@@ -164,6 +167,7 @@ fn need<'a>(
         wanted: demand.remaining,
         planned: demand.remaining,
         tail: Energy::ZERO,
+        share,
         min,
         max,
         departure: demand.departure,

@@ -204,9 +204,23 @@ impl Stages<'_> {
         items.extend(
             self.phantoms
                 .iter()
-                .map(|phantom| (usize::MAX, item_of(phantom))),
+                .map(|phantom| (usize::MAX, self.item_of(phantom))),
         );
         self.solve(room, items, Order::Cheapest)
+    }
+
+    fn item_of(&self, phantom: &Phantom) -> Item {
+        Item {
+            evse: phantom.evse,
+            from: phantom.from,
+            to: phantom.to,
+            energy: phantom.energy,
+            min: Power::ZERO,
+            max: phantom.max,
+            share: self.layout.evses[phantom.evse].expected_share(),
+            priority: PHANTOM_PRIORITY,
+            before: Vec::new(),
+        }
     }
 
     fn of_class(&self, class: Class, until: fn(&Need<'_>) -> usize) -> Vec<(usize, Item)> {
@@ -222,6 +236,7 @@ impl Stages<'_> {
                     energy: need.planned,
                     min: need.min,
                     max: need.max,
+                    share: need.share,
                     priority: 1.0,
                     before: self.before(need),
                 };
@@ -345,19 +360,6 @@ impl Stages<'_> {
             }
         }
         sums
-    }
-}
-
-fn item_of(phantom: &Phantom) -> Item {
-    Item {
-        evse: phantom.evse,
-        from: phantom.from,
-        to: phantom.to,
-        energy: phantom.energy,
-        min: Power::ZERO,
-        max: phantom.max,
-        priority: PHANTOM_PRIORITY,
-        before: Vec::new(),
     }
 }
 

@@ -173,6 +173,7 @@ fn view(partner: ocpi::PartnerView) -> PartnerView {
         health: if is_current { "current" } else { "stale" }.into(),
         last_seen_at: health.last_ok_at.max(health.last_heard_at),
         last_full_pull_at: health.last_full_pull_at,
+        is_pull_only: health.is_pull_only(),
         clock_skew_s: health.clock_skew_s,
         last_error: health.last_error.clone(),
         last_error_at: health.last_error_at,

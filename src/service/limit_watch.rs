@@ -1,5 +1,6 @@
 //! The limits of circuits with a `limit_source`: read again and again, and told to their sites as
-//! signals. One that goes silent is not told any more, grows too old, and the fail-safe holds.
+//! signals. One that goes silent is not told any more, grows too old, and the fail-safe holds. The
+//! prices of tariffs keep the same rhythm.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
 
 use super::sites::Registry;
+use super::tariff_watch::TariffWatch;
 use crate::domain::event::EventKind;
 use crate::domain::id::{CircuitId, SiteKey};
 use crate::domain::limit_source::{HttpDocument, LimitSource, SIGNAL_PREFIX, signal_key};
@@ -37,6 +39,7 @@ pub(super) struct LimitWatch {
     clock: Arc<dyn Clock>,
     /// A site was set up or changed.
     changed: Arc<Notify>,
+    tariffs: TariffWatch,
     http: reqwest::Client,
     polled: BTreeMap<(SiteKey, CircuitId), Time>,
     /// What is wrong, to be said once and not each time.
@@ -58,11 +61,13 @@ impl LimitWatch {
             .redirect(reqwest::redirect::Policy::none())
             .build()
             .unwrap_or_default();
+        let tariffs = TariffWatch::new(registry.clone(), edge.clone(), clock.clone());
         Self {
             registry,
             edge,
             clock,
             changed,
+            tariffs,
             http,
             polled: BTreeMap::new(),
             wrong: BTreeMap::new(),
@@ -72,7 +77,8 @@ impl LimitWatch {
     /// Runs until the service stops.
     pub(super) async fn run(mut self, mut stop: watch::Receiver<bool>) {
         loop {
-            let has_sources = self.look().await;
+            let has_limits = self.look().await;
+            let has_sources = self.tariffs.look().await || has_limits;
             let (clock, changed) = (self.clock.clone(), self.changed.clone());
             let next = clock.now() + EVERY;
             tokio::select! {

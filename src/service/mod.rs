@@ -16,6 +16,7 @@ pub mod site_core;
 pub mod sites;
 pub mod station_desk;
 pub mod supervisor;
+mod tariff_watch;
 pub mod telemetry;
 pub mod tls;
 pub mod tokens;

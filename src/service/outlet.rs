@@ -25,6 +25,9 @@ use crate::state::Snapshot;
 /// An answer that could not be stored is told again after this.
 const REPORT_AGAIN: TimeDelta = TimeDelta::seconds(1);
 
+/// Between two looks whether an absent partner is there again, while something waits for it.
+const LOOK_EVERY: TimeDelta = TimeDelta::seconds(1);
+
 /// A future that gives a value, boxed.
 pub type Sending<'a> = std::pin::Pin<Box<dyn Future<Output = Answer> + Send + 'a>>;
 
@@ -40,6 +43,11 @@ pub trait Sender: Send + Sync + 'static {
 
     /// How many seconds the peer there still wants to be left alone.
     fn patience_s(&self, _source: &EvseSource) -> Option<u32> {
+        None
+    }
+
+    /// How many seconds nothing is asked of the peer there, since it does not answer.
+    fn silence_s(&self, _source: &EvseSource) -> Option<u32> {
         None
     }
 }
@@ -79,6 +87,13 @@ impl Sender for OcpiSender {
     fn patience_s(&self, source: &EvseSource) -> Option<u32> {
         match (self.edge.get(), source) {
             (Some(edge), EvseSource::Ocpi { partner, .. }) => edge.patience_s(partner),
+            _ => None,
+        }
+    }
+
+    fn silence_s(&self, source: &EvseSource) -> Option<u32> {
+        match (self.edge.get(), source) {
+            (Some(edge), EvseSource::Ocpi { partner, .. }) => edge.silence_s(partner),
             _ => None,
         }
     }
@@ -249,10 +264,17 @@ impl PartnerTask {
         let mut sending: JoinSet<(SiteKey, EvseId, Outcome)> = JoinSet::new();
         loop {
             let now = self.clock.now();
+            if self.outbox.waits_for_absent() && !self.is_absent() {
+                self.outbox.go_on();
+            }
             while let Some(parcel) = self.outbox.next(now) {
                 self.launch(parcel, &mut sending);
             }
-            let wake = self.outbox.wake_at();
+            let mut wake = self.outbox.wake_at();
+            if self.outbox.waits_for_absent() {
+                // It may call us, or answer a pull, long before the next probe is due.
+                wake = wake.min(Some(now + LOOK_EVERY));
+            }
             let clock = self.clock.clone();
             tokio::select! {
                 _ = self.stop.changed() => break,
@@ -269,6 +291,12 @@ impl PartnerTask {
             }
         }
         debug!(partner = %self.key, "outbox closed");
+    }
+
+    /// Whether the edge takes the partner to be absent; all its EVSEs are reached alike.
+    fn is_absent(&self) -> bool {
+        let source = self.addresses.values().next();
+        source.is_some_and(|source| self.sender.silence_s(source).is_some())
     }
 
     fn take(&mut self, addressed: Addressed) {
@@ -329,6 +357,9 @@ impl PartnerTask {
                     reason: Refusal::TooOften,
                     ..
                 } => Outcome::TooOften(None),
+                Answer::NotSent { .. } if sender.silence_s(&source).is_some() => {
+                    Outcome::Absent(sender.silence_s(&source).unwrap_or_default())
+                }
                 Answer::NotSent { .. } | Answer::Unknown { .. } => Outcome::Failed,
                 _ => Outcome::Fine,
             };

@@ -8,6 +8,7 @@ use super::evse_state::{Control, EvseState, Override};
 use super::excursion::Cause;
 use super::late::Order;
 use super::succession::{Succession, succeed};
+use super::used_phases::UsedPhases;
 use super::{SiteMeter, SiteState};
 use crate::domain::command::{Action, Answer, Command, Refusal};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
@@ -477,6 +478,7 @@ fn start_over(state: &mut EvseState) {
     state.needs = None;
     state.reading = None;
     state.acceptance = None;
+    state.used_phases = UsedPhases::default();
     state.strikes = 0;
     state.failures = 0;
     state.backoff_until = None;

@@ -32,8 +32,12 @@ pub struct Demand {
     pub departure_source: NeedSource,
     /// The stated departure is over and the car is still there: charge at the maximum.
     pub late: bool,
-    /// The most the car is expected to take under its EVSE's full rate.
+    /// The most the car is expected to take under its EVSE's full rate, if it used all phases.
     pub acceptance: Power,
+    /// How many of its EVSE's phases the car uses, if fewer: of what is allowed it takes only that
+    /// share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_phases: Option<u8>,
 }
 
 impl Demand {
@@ -125,6 +129,10 @@ impl SiteState {
             departure_source,
             late,
             acceptance,
+            used_phases: self
+                .evses
+                .get(&evse.id)
+                .and_then(|state| state.used_phases.known()),
         }
     }
 

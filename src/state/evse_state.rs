@@ -5,9 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::defaults::Defaults;
 use super::late::Order;
 use super::lifecycle::Profiles;
+use super::used_phases::UsedPhases;
 use crate::domain::curve::PowerCurve;
 use crate::domain::event::OverrideAction;
-use crate::domain::evse::{Evse, EvseSource};
+use crate::domain::evse::{Evse, EvseSource, Supply};
 use crate::domain::id::EvseId;
 use crate::domain::quantity::Power;
 use crate::domain::session::{Needs, Reading, Session, SessionStatus};
@@ -68,6 +69,9 @@ pub struct EvseState {
     /// no more. No proof of anything, so bounds do not fall by it.
     #[serde(default)]
     pub external_limit: Option<Power>,
+    /// How many phases the car uses; `acceptance` is what it would take on all.
+    #[serde(default)]
+    pub used_phases: UsedPhases,
     /// Readings above the bound in a row.
     pub strikes: u8,
     /// Refusals and failures in a row: the back-off doubles with each.
@@ -194,11 +198,20 @@ impl EvseState {
             .min(bound.at(reading.at));
         let (numerator, denominator) = evse.expected_share();
         let offered = allowed.scaled_down(numerator, denominator).min(evse.max);
-        let is_below = reading.power < offered.scaled_down(9, 10);
+        let of = match evse.supply {
+            Supply::Ac { phases, .. } => phases,
+            Supply::Dc => 1,
+        };
+        self.used_phases.read(of, offered, reading);
+        if self.used_phases.is_unsettled() {
+            return;
+        }
+        let taken = self.used_phases.on_all(of, reading.power);
+        let is_below = taken < offered.scaled_down(9, 10);
         let known = self.acceptance.unwrap_or(Power::ZERO);
-        if is_below && reading.power.is_positive() {
-            self.acceptance = Some(reading.power);
-        } else if reading.power > known {
+        if is_below && taken.is_positive() {
+            self.acceptance = Some(taken);
+        } else if taken > known {
             self.acceptance = None;
         }
     }

@@ -12,6 +12,7 @@ pub mod lifecycle;
 pub mod limits;
 #[cfg(test)]
 pub(crate) mod testing;
+pub mod used_phases;
 
 mod apply;
 #[cfg(test)]

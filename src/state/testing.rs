@@ -68,6 +68,7 @@ pub(crate) fn site_of(limit_kw: f64, evses: usize) -> Site {
         arrival_reserve: ArrivalReserve::None,
         flat_price: None,
         carbon_price: None,
+        tariff_price: None,
     }
 }
 

@@ -1,13 +1,16 @@
-//! Platforms that others wrote, over real sockets: the package `extrawest-ocpi` of `PyPI` as a CPO.
+//! Platforms that others wrote, over real sockets: the package `extrawest-ocpi` of `PyPI` and the
+//! crate `ocpi-kit`, each as a CPO.
 //!
-//! It needs Python 3 with `venv` and a package registry. Where they are missing this says so, loudly,
-//! and passes, since the crate itself needs neither; with `EVENLOAD_REQUIRE_COUNTERPARTIES=1` it
-//! fails instead.
+//! The first needs Python 3 with `venv` and a package registry; the second is built by
+//! `tests/counterparties/ocpi_kit.sh`, which runs these tests with it. Where one is missing this
+//! says so, loudly, and passes, since the crate itself needs neither; with
+//! `EVENLOAD_REQUIRE_COUNTERPARTIES=1` it fails instead.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -134,6 +137,21 @@ impl Service {
         }
     }
 
+    /// The status of a DELETE.
+    fn deletes(&self, path: &str) -> u16 {
+        let host = self.url.trim_start_matches("http://").trim_end_matches('/');
+        let mut socket = TcpStream::connect(host).expect("the service listens");
+        let request = format!(
+            "DELETE {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ADMIN}\r\n\
+             Connection: close\r\n\r\n"
+        );
+        socket.write_all(request.as_bytes()).expect("sent");
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).expect("an answer");
+        let status = answer.split(' ').nth(1).expect("a status line");
+        status.parse().expect("a number")
+    }
+
     /// What `evenload` says with these arguments: exit code and object.
     fn evenload(&self, arguments: &[&str], stdin: &str) -> (i32, Value) {
         let output = assert_cmd::Command::cargo_bin("evenload")
@@ -149,6 +167,135 @@ impl Service {
     }
 }
 
+/// A variable of the environment.
+fn variable(name: &str) -> Option<String> {
+    let found = std::env::vars_os().find(|(key, _)| key == name);
+    found.and_then(|(_, value)| value.into_string().ok())
+}
+
+/// Says that a platform could not be tried.
+fn missing(what: &str, why: &str) {
+    let is_required = variable("EVENLOAD_REQUIRE_COUNTERPARTIES").as_deref() == Some("1");
+    assert!(!is_required, "{what} is not to be had: {why}");
+    #[expect(clippy::print_stderr, reason = "whoever runs the tests must see it")]
+    {
+        eprintln!("MISSING: {what} was not tried, since it is not to be had: {why}");
+    }
+}
+
+/// A platform on `ocpi-kit` and what it has said so far.
+struct Kit {
+    _process: Process,
+    versions_url: String,
+    said: Arc<Mutex<Vec<String>>>,
+}
+
+impl Kit {
+    fn start(program: &str, version: &str) -> Self {
+        let mut child = Command::new(program)
+            .args([TOKEN_A, version])
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the platform starts");
+        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+        let first = lines.next().expect("a line").expect("text");
+        let said = Arc::new(Mutex::new(Vec::new()));
+        let heard = said.clone();
+        // Ends with the process, whose output it reads.
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                heard.lock().expect("not poisoned").push(line);
+            }
+        });
+        Self {
+            _process: Process(child),
+            versions_url: first,
+            said,
+        }
+    }
+
+    fn lines(&self, beginning: &str) -> Vec<String> {
+        let said = self.said.lock().expect("not poisoned");
+        let lines = said.iter().filter(|line| line.starts_with(beginning));
+        lines.cloned().collect()
+    }
+}
+
+/// Registers, is registered in both versions, plans its car, sends profiles that its validation
+/// takes, and believes its results.
+fn kit_is_steered(program: &str, version: &str) {
+    let kit = Kit::start(program, version);
+    let service = Service::start();
+    let add = ["partner", "add", "--name", "kit", "--token-a", "-"];
+    let add = [&add[..], &["--versions-url", &kit.versions_url]].concat();
+    let (exit, added) = service.evenload(&add, TOKEN_A);
+    assert_eq!(exit, 0, "{added}");
+    let (_, shown) = service.evenload(&["partner", "show", "kit"], "");
+    assert_eq!(shown["status"], "registered", "{added}");
+    assert_eq!(shown["version"], version);
+
+    until("its session came", || {
+        let (exit, tested) = service.evenload(&["partner", "test", "kit"], "");
+        let came = row(&tested, "response_url")["status"] == "ok";
+        (exit == 0
+            && came
+            && row(&tested, "sessions")["detail"] == "1 active, 1 changed within a day")
+            .then_some(())
+    });
+    let import = [
+        "site",
+        "import",
+        "depot",
+        "--partner",
+        "kit",
+        "--limit",
+        "30kW",
+    ];
+    let imported = until("its locations were read back", || {
+        let (exit, imported) = service.evenload(&import, "");
+        (exit == 0).then_some(imported)
+    });
+    assert_eq!(imported["added"][0]["max_kw"], 11.04, "{imported}");
+    service.evenload(&["site", "mode", "depot", "live"], "");
+
+    // 30 kW bear the car and an arrival, and so the profile's being cleared later.
+    until("a result came back", || {
+        (!kit.lines("DID post {\"result\":\"ACCEPTED\"}").is_empty()).then_some(())
+    });
+    let taken = kit.lines("DID take profile of KIT-1");
+    assert!(!taken.is_empty());
+    let result = &kit.lines("DID post {\"result\":\"ACCEPTED\"}")[0];
+    assert!(result.contains("Number(1000)"), "{result}");
+    let active = until("the active profile was taken", || {
+        kit.lines("DID put active profile").into_iter().next()
+    });
+    assert!(active.contains("Number(1000)"), "{active}");
+
+    // Back to shadow: the profile is cleared, and the platform says that it is.
+    service.evenload(&["site", "mode", "depot", "shadow"], "");
+    until("the profile was cleared", || {
+        (!kit.lines("DID clear profile of KIT-1").is_empty()).then_some(())
+    });
+    until("the site was given up", || {
+        (service.deletes("/api/v1/sites/depot") == 204).then_some(())
+    });
+    let (exit, gone) = service.evenload(&["partner", "remove", "kit"], "");
+    assert_eq!(exit, 0, "{gone}");
+    assert_eq!(kit.lines("DID unregister").len(), 1);
+    assert_eq!(kit.lines("VIOLATION"), Vec::<String>::new());
+    assert_eq!(shown["deviations"], json!([]), "{}", shown["deviations"]);
+}
+
+#[test]
+fn ocpi_kit_registers_takes_profiles_and_finds_nothing_to_complain_of_in_both_versions() {
+    let Some(program) = variable("EVENLOAD_OCPI_KIT_CPO") else {
+        return missing("ocpi-kit", "run tests/counterparties/ocpi_kit.sh");
+    };
+    for version in ["2.3.0", "2.2.1"] {
+        kit_is_steered(&program, version);
+    }
+}
+
 fn row<'v>(answer: &'v Value, name: &str) -> &'v Value {
     let rows = answer["checks"].as_array().expect("a check list");
     let found = rows.iter().find(|row| row["name"] == name);
@@ -159,18 +306,7 @@ fn row<'v>(answer: &'v Value, name: &str) -> &'v Value {
 fn extrawest_registers_its_session_is_planned_and_its_deviations_are_told() {
     let python = match python() {
         Ok(python) => python,
-        Err(why) => {
-            let is_required = std::env::vars_os()
-                .any(|(name, value)| name == "EVENLOAD_REQUIRE_COUNTERPARTIES" && value == "1");
-            assert!(!is_required, "extrawest-ocpi is not to be had: {why}");
-            #[expect(clippy::print_stderr, reason = "whoever runs the tests must see it")]
-            {
-                eprintln!(
-                    "MISSING: extrawest-ocpi was not tried, since it is not to be had: {why}"
-                );
-            }
-            return;
-        }
+        Err(why) => return missing("extrawest-ocpi", &why),
     };
     let (_platform, versions_url) = platform(&python);
     let service = Service::start();

@@ -215,7 +215,15 @@ fn site() -> Value {
             "circuits": { "type": "array", "minItems": 1, "items": circuit },
             "evses": { "type": ["array", "null"], "items": evse },
             "arrival_reserve": { "type": ["string", "null"], "pattern": "^(all|none|largest:[0-9]+)$" },
-            "price": { "oneOf": [{ "type": "null" }, closed(&[], &json!({ "flat_per_kwh": { "type": ["number", "null"], "minimum": -10, "maximum": 10 }, "carbon_per_kg": { "type": ["number", "null"], "minimum": 0, "maximum": 10 } }))] },
+            "price": { "oneOf": [{ "type": "null" }, closed(&[], &json!({
+                "flat_per_kwh": { "type": ["number", "null"], "minimum": -10, "maximum": 10 },
+                "carbon_per_kg": { "type": ["number", "null"], "minimum": 0, "maximum": 10 },
+                "ocpi_tariff": { "oneOf": [{ "type": "null" }, closed(&["partner", "tariff_id"], &json!({
+                    "partner": { "type": "string" },
+                    "tariff_id": { "type": "string", "maxLength": 36 },
+                    "taxes": { "enum": ["included", "excluded", null] }
+                }))] }
+            }))] },
             "status": { "description": "Of an answer; not read." },
         }),
     )

@@ -219,6 +219,7 @@ fn view(name: &PartnerId, status: &str) -> PartnerView {
         token_encoding: "base64",
         invited_until: None,
         last_full_pull_at: None,
+        is_pull_only: false,
         clock_skew_s: None,
         last_error: None,
         last_error_at: None,

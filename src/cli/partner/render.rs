@@ -61,6 +61,7 @@ pub(super) fn partner(answer: &Value) -> String {
         ("registered", "registered_at"),
         ("invited until", "invited_until"),
         ("read back", "last_full_pull_at"),
+        ("pulled only", "is_pull_only"),
         ("clock ahead, s", "clock_skew_s"),
         ("last error", "last_error"),
         ("token sent as", "token_encoding"),

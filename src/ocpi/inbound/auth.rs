@@ -60,7 +60,10 @@ impl Edge {
             ));
             peer.note_deviations(&deviations);
         }
-        peer.live().health.last_heard_at = Some(now);
+        let mut live = peer.live();
+        live.health.last_heard_at = Some(now);
+        live.breaker.heard(now);
+        drop(live);
         Some(Caller {
             peer,
             scope,

@@ -5,6 +5,7 @@ mod credentials;
 mod guesses;
 mod http;
 mod hub_clients;
+mod kept;
 mod locations;
 mod profiles;
 mod reply;

@@ -95,6 +95,7 @@ impl Edge {
         };
         let wire: Session = request.read(&body)?;
         request.caller.peer.note_session(&name, &wire);
+        request.caller.peer.live().health.last_push_at = Some(self.now());
         let incoming = Incoming {
             partner: &partner,
             name: &name,

@@ -47,6 +47,15 @@ impl Probe<'_> {
                     listed.active, listed.count
                 );
                 let running = listed.running.map(|(_, running)| running);
+                if self.peer.live().health.is_pull_only() {
+                    let every_s = self.edge.settings().pull_interval.num_seconds();
+                    let detail = format!("{detail}; pulled only, so up to {every_s} s old");
+                    let row = CheckRow::warning("sessions", detail).advised(
+                        "push sessions (PUT, then PATCH); until then hold back power for all cars \
+                         that may arrive between two pulls (arrival_reserve)",
+                    );
+                    return (row, running);
+                }
                 (CheckRow::ok("sessions", detail), running)
             }
             Ok(None) => {

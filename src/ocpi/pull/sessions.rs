@@ -125,6 +125,12 @@ impl Pull<'_> {
                 stored.updated_at <= updated_at && !is_told && must_tell
             });
             if is_news {
+                let is_newer = stored
+                    .as_ref()
+                    .is_none_or(|known| known.updated_at < updated_at);
+                if is_newer {
+                    self.peer.note_pulled(updated_at);
+                }
                 let incoming = Incoming {
                     partner: &self.record.name,
                     name: &name,

@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::cpo::Cpo;
-use super::world::{World, partner_id, session, site, source};
+use super::world::{S1, World, partner_id, session, site, source};
 use crate::domain::command::{Action, Answer, Command, Evidence, Refusal};
 use crate::domain::event::{EventKind, PartnerHealth};
 use crate::domain::id::CommandId;
@@ -49,6 +49,14 @@ impl World {
                 duration_s: None,
             },
         })
+    }
+
+    /// The same for another session of the partner.
+    pub(super) fn set_profile_of(&self, native: &str) -> Command {
+        Command {
+            native_session: Some(native.into()),
+            ..self.set_profile()
+        }
     }
 
     fn command(&self, action: Action) -> Command {
@@ -251,14 +259,95 @@ async fn a_partner_that_locks_us_out_is_left_alone_until_it_was_read_back() {
     let expects = cpo.with(|p| std::mem::take(&mut p.expects));
     let answer = world.sends(&world.set_profile()).await;
     assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
-    cpo.with(|p| {
-        p.expects = expects;
-        p.asked.clear();
-    });
+    // One look whether it is the token or only that request, and then nothing for five minutes.
+    cpo.with(|p| p.asked.clear());
+    for _ in 0..3 {
+        let answer = world.sends(&world.set_profile()).await;
+        assert!(matches!(answer, Answer::NotSent { .. }), "{answer:?}");
+    }
+    assert_eq!(cpo.with(|p| p.asked.len()), 1, "one probe");
+    assert_eq!(cpo.asked("GET", "/versions").len(), 1);
+    cpo.with(|p| p.expects = expects);
     let answer = world.sends(&world.set_profile()).await;
     assert!(matches!(answer, Answer::NotSent { .. }), "{answer:?}");
-    assert!(cpo.asked("PUT", "/").is_empty());
     world.edge.pull(&partner_id(), Reach::Full).await.unwrap();
+    let answer = world.sends(&world.set_profile()).await;
+    assert!(matches!(answer, Answer::Accepted { .. }), "{answer:?}");
+}
+
+#[actix_web::test]
+async fn a_403_for_one_session_locks_no_other_out() {
+    let (world, cpo) = registered().await;
+    cpo.with(|p| p.profile_answer = (403, json!(null)));
+    let answer = world.sends(&world.set_profile()).await;
+    assert!(matches!(answer, Answer::Refused { .. }), "{answer:?}");
+    cpo.with(|p| p.profile_answer = (200, json!({"result": "ACCEPTED", "timeout": 5})));
+    let answer = world.sends(&world.set_profile()).await;
+    assert!(matches!(answer, Answer::Accepted { .. }), "{answer:?}");
+}
+
+#[actix_web::test]
+async fn an_evse_that_fails_for_ever_does_not_stop_its_partner() {
+    let (world, cpo) = registered().await;
+    cpo.with(|p| p.failing_sessions = vec!["S/1".into()]);
+    for _ in 0..10 {
+        let answer = world.sends(&world.set_profile()).await;
+        assert!(matches!(answer, Answer::Unknown { .. }), "{answer:?}");
+    }
+    let answer = world.sends(&world.set_profile_of("S/2")).await;
+    assert!(matches!(answer, Answer::Accepted { .. }), "{answer:?}");
+    // Nor do three: the partner answers a probe, so it is there.
+    cpo.with(|p| p.failing_sessions = ["S/1", "S/2", "S/3"].map(String::from).to_vec());
+    for round in 0..4 {
+        world.goes_on(TimeDelta::seconds(15));
+        for bad in ["S/1", "S/2", "S/3"] {
+            let answer = world.sends(&world.set_profile_of(bad)).await;
+            assert!(
+                matches!(answer, Answer::Unknown { .. }),
+                "{round}: {answer:?}"
+            );
+        }
+        let answer = world.sends(&world.set_profile_of("S/4")).await;
+        assert!(
+            matches!(answer, Answer::Accepted { .. }),
+            "{round}: {answer:?}"
+        );
+        assert_eq!(world.edge.silence_s(&partner_id()), None);
+    }
+}
+
+#[actix_web::test]
+async fn a_partner_that_is_not_there_is_probed_and_is_asked_again_once_it_calls_us() {
+    let (world, cpo) = registered().await;
+    cpo.with(|p| p.is_down = true);
+    let mut answers = Vec::new();
+    for session in ["S/1", "S/2", "S/3", "S/4", "S/5"] {
+        answers.push(world.sends(&world.set_profile_of(session)).await);
+    }
+    let left = |answer: &Answer| !matches!(answer, Answer::NotSent { .. });
+    assert_eq!(
+        answers.iter().filter(|answer| left(answer)).count(),
+        3,
+        "{answers:?}"
+    );
+    assert!(world.edge.silence_s(&partner_id()).is_some_and(|s| s <= 2));
+    // An hour of trying every second: a probe each five minutes once the pauses have grown.
+    cpo.with(|p| p.asked.clear());
+    for _ in 0..3600 {
+        world.goes_on(TimeDelta::seconds(1));
+        let answer = world.sends(&world.set_profile()).await;
+        assert!(!left(&answer), "{answer:?}");
+    }
+    let probes = cpo.with(|p| p.asked.len());
+    assert!((13..=24).contains(&probes), "{probes} probes");
+    // It is back, and pushes a session: the next request goes.
+    cpo.with(|p| p.is_down = false);
+    assert!(world.edge.silence_s(&partner_id()).is_some());
+    let put = world
+        .asks_as_partner(&cpo, "PUT", S1, &session(&json!({})))
+        .await;
+    assert_eq!(put.codes(), (201, 1000));
+    assert_eq!(world.edge.silence_s(&partner_id()), None);
     let answer = world.sends(&world.set_profile()).await;
     assert!(matches!(answer, Answer::Accepted { .. }), "{answer:?}");
 }
@@ -352,9 +441,7 @@ async fn a_pull_does_not_undo_a_newer_push() {
     let token = super::world::shown(&shows);
     let newer = session(&json!({"kwh": 9, "last_updated": "2026-11-22T15:59:59Z"}));
     let headers = [("Authorization", token.as_str())];
-    world
-        .asks_as("PUT", super::world::S1, &newer.to_string(), &headers)
-        .await;
+    world.asks_as("PUT", S1, &newer.to_string(), &headers).await;
     world.memory.take_told();
     cpo.with(|p| p.sessions = vec![session(&json!({"kwh": 1}))]);
     world.edge.pull(&partner_id(), Reach::Full).await.unwrap();
@@ -464,4 +551,48 @@ async fn a_site_that_names_a_partner_later_is_told_at_once_how_fresh_our_view_of
     world.memory.take_told();
     world.edge.introduce(&site(), &partner_id()).await.unwrap();
     assert_eq!(world.memory.take_told(), []);
+}
+
+#[actix_web::test]
+async fn a_partner_that_pushes_nothing_is_told_to_be_pulled_only_and_one_that_pushes_is_not() {
+    let (world, cpo) = registered().await;
+    let is_pull_only = || {
+        world
+            .edge
+            .show(&partner_id())
+            .unwrap()
+            .health
+            .is_pull_only()
+    };
+    let updated = |world: &World, ago_s: i64| {
+        let at = world.now() - TimeDelta::seconds(ago_s);
+        session(&json!({"last_updated": at.format("%Y-%m-%dT%H:%M:%SZ").to_string()}))
+    };
+    // What happened before it registered it could not push.
+    cpo.with(|p| p.sessions = vec![session(&json!({}))]);
+    world.edge.pull(&partner_id(), Reach::Full).await.unwrap();
+    assert!(!is_pull_only());
+    world.goes_on(TimeDelta::minutes(10));
+    // News of half a minute ago may still be on its way.
+    cpo.with(|p| p.sessions = vec![updated(&world, 30)]);
+    world.edge.pull(&partner_id(), Reach::Full).await.unwrap();
+    assert!(!is_pull_only());
+    cpo.with(|p| p.sessions = vec![updated(&world, 0)]);
+    world.goes_on(TimeDelta::minutes(5));
+    world.edge.pull(&partner_id(), Reach::Full).await.unwrap();
+    assert!(is_pull_only());
+    cpo.with(|p| p.early_result = Some(json!({"result": "ACCEPTED"})));
+    let rows = world.edge.test(&partner_id()).await.unwrap();
+    let row = rows.iter().find(|row| row.step == "sessions").unwrap();
+    assert!(
+        row.detail.contains("pulled only, so up to 900 s old"),
+        "{row:?}"
+    );
+    assert!(row.advice.as_ref().unwrap().contains("arrival_reserve"));
+
+    let put = world
+        .asks_as_partner(&cpo, "PUT", S1, &updated(&world, 0))
+        .await;
+    assert_eq!(put.body["status_code"], 1000);
+    assert!(!is_pull_only());
 }

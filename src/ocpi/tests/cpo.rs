@@ -17,6 +17,7 @@ use super::world::shown;
 
 /// What it has and does.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub(super) struct Platform {
     /// The token it expects now, in the form it expects.
     pub(super) expects: String,
@@ -51,6 +52,12 @@ pub(super) struct Platform {
     pub(super) asked: Vec<(String, String, Value)>,
     /// Lists fail with HTTP 500.
     pub(super) is_broken: bool,
+    /// Everything fails with HTTP 502, as a gateway before a platform that is down would have it.
+    pub(super) is_down: bool,
+    /// Takes every request and answers none.
+    pub(super) hangs: bool,
+    /// Requests about profiles of these sessions fail with HTTP 500.
+    pub(super) failing_sessions: Vec<String>,
 }
 
 /// A running platform.
@@ -91,6 +98,9 @@ impl Cpo {
             early_result: None,
             asked: Vec::new(),
             is_broken: false,
+            is_down: false,
+            hangs: false,
+            failing_sessions: Vec::new(),
         }));
         let data = Data::new((base.clone(), state.clone()));
         let server =
@@ -161,6 +171,12 @@ async fn serve(
             .push((method.clone(), request.uri().to_string(), body.clone()));
         platform.clone()
     };
+    if platform.hangs {
+        return std::future::pending().await;
+    }
+    if platform.is_down {
+        return HttpResponse::BadGateway().body("<html>nobody is there</html>");
+    }
     let authorization = request
         .headers()
         .get("authorization")
@@ -183,6 +199,14 @@ async fn serve(
         ("GET", ["sessions"]) => page(base, &request, &platform.sessions, platform.page),
         ("GET", ["tariffs"]) => page(base, &request, &platform.tariffs, platform.page),
         ("GET", ["locations"]) => page(base, &request, &platform.locations, platform.page),
+        (_, ["profiles", session])
+            if platform
+                .failing_sessions
+                .iter()
+                .any(|bad| bad.replace('/', "%2F") == *session) =>
+        {
+            HttpResponse::InternalServerError().body("this one only")
+        }
         (_, ["profiles", _]) => {
             let headers = request.headers().iter().map(|(name, value)| {
                 (name.as_str().to_owned(), value.to_str().unwrap().to_owned())

@@ -1,15 +1,19 @@
 //! One partner does everything wrong that was seen in the field; another beside it notices nothing.
 
+use std::time::{Duration, Instant};
+
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::calling::registered;
 use super::cpo::Cpo;
-use super::world::{S1, World, partner_id, session, shown};
+use super::world::{S1, World, partner_id, session, shown, site};
 use crate::domain::command::{Answer, Refusal};
+use crate::domain::evse::EvseSource;
 use crate::domain::id::PartnerId;
 use crate::domain::session::SessionStatus;
 use crate::ocpi::Reach;
+use crate::ocpi::check::all_passed;
 
 /// What an answer must mean.
 type Check = Box<dyn Fn(&Answer) -> bool>;
@@ -196,4 +200,92 @@ async fn a_partner_that_is_down_for_an_hour_changes_nothing_for_another() {
         told.iter()
             .any(|s| s.native_id == "AFTER" && s.status == SessionStatus::Active)
     );
+}
+
+/// The longest of all but one in a hundred.
+fn p99(mut all: Vec<Duration>) -> Duration {
+    all.sort();
+    all[(all.len() * 99).div_ceil(100) - 1]
+}
+
+/// Half a deadline of the partner that hangs: whoever waited for it would take longer.
+const NOBODY_WAITS: Duration = Duration::from_millis(500);
+
+#[actix_web::test]
+async fn a_partner_that_takes_everything_and_answers_nothing_for_an_hour_slows_nobody_else() {
+    let world = World::served_with(|settings| settings.request_timeout = NOBODY_WAITS * 2).await;
+    let (hanging, other) = (
+        Cpo::expecting("token-a-0123456789"),
+        Cpo::expecting("token-a-other-12"),
+    );
+    let other_id = PartnerId::new("other").unwrap();
+    for (name, cpo, token) in [
+        (&partner_id(), &hanging, "token-a-0123456789"),
+        (&other_id, &other, "token-a-other-12"),
+    ] {
+        let url = cpo.versions_url();
+        let rows = world.edge.register(name, &url, token).await.unwrap();
+        assert!(all_passed(&rows), "{rows:#?}");
+    }
+    let source = EvseSource::Ocpi {
+        partner: other_id,
+        location_id: "loc1".into(),
+        evse_uid: "e9".into(),
+    };
+    // From a session's push to the answer of a profile's PUT.
+    let round = async || {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "how long it really takes is what is measured"
+        )]
+        let began = Instant::now();
+        let at = world.now() - TimeDelta::seconds(1);
+        let body = session(&json!({"last_updated": at.format("%Y-%m-%dT%H:%M:%SZ").to_string()}));
+        let put = world.asks_as_partner(&other, "PUT", S1, &body).await;
+        assert_eq!(put.body["status_code"], 1000);
+        let answer = world
+            .edge
+            .send(&site(), &source, &world.set_profile())
+            .await;
+        assert!(matches!(answer, Answer::Accepted { .. }), "{answer:?}");
+        began.elapsed()
+    };
+    let mut alone = Vec::new();
+    for _ in 0..60 {
+        alone.push(round().await);
+    }
+    hanging.with(|platform| platform.hangs = true);
+    let mut beside = Vec::new();
+    for minute in 0..60 {
+        world.goes_on(TimeDelta::minutes(1));
+        let commands = ["S/1", "S/2", "S/3", "S/4"].map(|native| world.set_profile_of(native));
+        let sends = commands.iter().map(|command| world.sends(command));
+        let hour = async {
+            if minute % 20 == 0 {
+                let pulled = world.edge.pull(&partner_id(), Reach::Full).await;
+                assert!(pulled.is_err());
+            }
+            futures_util::future::join_all(sends).await
+        };
+        let ((), answers) =
+            futures_util::future::join(async { beside.push(round().await) }, hour).await;
+        assert!(
+            answers
+                .iter()
+                .all(|answer| !matches!(answer, Answer::Accepted { .. }))
+        );
+    }
+    let (alone, beside) = (p99(alone), p99(beside));
+    assert!(
+        beside < NOBODY_WAITS.max(alone * 3),
+        "alone {alone:?}, beside {beside:?}"
+    );
+    // It comes back as if nothing had been.
+    hanging.with(|platform| {
+        platform.hangs = false;
+        platform.sessions = vec![session(&json!({"id": "AFTER"}))];
+    });
+    world.edge.pull(&partner_id(), Reach::Full).await.unwrap();
+    let answer = world.sends(&world.set_profile()).await;
+    assert!(matches!(answer, Answer::Accepted { .. }), "{answer:?}");
 }

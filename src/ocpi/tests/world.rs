@@ -95,8 +95,14 @@ impl World {
 
     /// An edge on a real socket, without partners.
     pub(super) async fn served() -> Self {
+        Self::served_with(|_| {}).await
+    }
+
+    /// The same with other settings.
+    pub(super) async fn served_with(change: impl FnOnce(&mut Settings)) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let mut world = Self::empty().await;
+        change(&mut world.settings);
         let public_url = format!("http://{}", listener.local_addr().unwrap());
         world.settings.public_url = public_url;
         let world = world.restarted().await;

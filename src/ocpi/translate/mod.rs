@@ -3,3 +3,4 @@
 pub mod connector;
 pub mod profile;
 pub mod session;
+pub mod tariff;

@@ -3,12 +3,14 @@
 use super::super::check::{Broken, check};
 use super::super::plan;
 use super::{FULL, HOUR, arrives, plan_at, powers, prices, sends, signal};
+use crate::domain::command::{Answer, Evidence};
 use crate::domain::event::{EventKind, OverrideAction};
 use crate::domain::plan::{PlanOrigin, Reason};
 use crate::domain::policy::Policy;
 use crate::domain::quantity::{Energy, Power};
+use crate::domain::session::Reading;
 use crate::domain::signal::SignalKind;
-use crate::state::testing::{at, evse_id, happen, kw, live, session, site_of};
+use crate::state::testing::{amps, at, evse_id, happen, issue, kw, live, session, site_of};
 
 #[test]
 fn a_car_with_a_departure_charges_in_the_cheapest_hours_of_its_stay() {
@@ -262,4 +264,49 @@ fn the_checker_finds_what_a_plan_must_not_do() {
         check(&state, &gone, at(0)),
         Err(Broken::Session(_))
     ));
+}
+
+#[test]
+fn a_car_with_one_phase_on_three_is_given_the_amperes_it_can_use_and_the_time_it_needs() {
+    let mut state = live(site_of(50.0, 1));
+    prices(&mut state, &[100, 90, 80, 70, 60, 50, 10, 10]);
+    // 14.72 kWh are four hours of 3.68 kW: one phase of 230 V at 16 A.
+    arrives(&mut state, 1, Some(6 * HOUR), Some(14.72));
+    let command = issue(&mut state, 0, 1, amps(0, &[(0, 160)]));
+    let answer = Answer::Applied {
+        evidence: Evidence::Result,
+    };
+    happen(
+        &mut state,
+        1,
+        EventKind::CommandAnswered { command, answer },
+    );
+    for second in [60, 120, 180] {
+        let mut car = state.evses[&evse_id(1)].running().expect("runs").clone();
+        car.updated_at = at(second);
+        let power = Power::from_watts(3_680);
+        car.reading = Some(Reading {
+            power,
+            at: at(second),
+        });
+        let session = Box::new(car);
+        happen(&mut state, second, EventKind::SessionSeen { session });
+    }
+    let demand = &state.demands(&Policy::default(), at(180))[0];
+    assert_eq!(demand.used_phases, Some(1));
+    let plan = plan_at(&state, 180);
+    let row = powers(&plan, 1);
+    let charged = row.iter().filter(|power| power.is_positive()).count();
+    // Of what a slot of five minutes allows it gets a third: 48 slots of it, at the full rate but for
+    // the last; not the 6 A that a car of 3.68 kW on three phases would be thought to need.
+    let partly = row
+        .iter()
+        .filter(|power| power.is_positive() && **power < FULL);
+    assert!(charged >= 47, "{charged} slots");
+    assert!(partly.count() <= 2, "{row:?}");
+    // The bound counts all three phases all the same.
+    let bound = state.evses[&evse_id(1)]
+        .bound(&state.site.evses[0])
+        .at(at(180));
+    assert_eq!(bound, FULL);
 }

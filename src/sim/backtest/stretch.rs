@@ -299,6 +299,7 @@ fn site(depot: &Depot, options: &Options) -> Site {
         arrival_reserve: ArrivalReserve::None,
         flat_price: None,
         carbon_price: None,
+        tariff_price: None,
     }
 }
 

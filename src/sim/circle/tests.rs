@@ -52,6 +52,7 @@ fn site(depot: &Depot, limit: Power) -> Site {
         arrival_reserve: ArrivalReserve::default(),
         flat_price: None,
         carbon_price: None,
+        tariff_price: None,
     }
 }
 

@@ -43,6 +43,8 @@ pub struct CpoOptions {
     pub preferences: PreferencesBy,
     /// Sessions of the time before, served as `COMPLETED`.
     pub history: Vec<RecordedSession>,
+    /// Tariffs it offers, as they go over the wire; without any it has no such module.
+    pub tariffs: Vec<serde_json::Value>,
     /// Most objects on one page.
     pub page_limit: usize,
     /// What it does wrong.
@@ -65,6 +67,7 @@ impl Default for CpoOptions {
             meter_interval: TimeDelta::minutes(5),
             preferences: PreferencesBy::SessionField,
             history: Vec::new(),
+            tariffs: Vec::new(),
             page_limit: 100,
             faults: Faults::default(),
         }

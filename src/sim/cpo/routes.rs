@@ -17,7 +17,7 @@ pub(super) fn versions(base: &str) -> Answer {
 }
 
 /// The modules of a version.
-pub(super) fn details(base: &str, version: &str) -> Answer {
+pub(super) fn details(base: &str, version: &str, has_tariffs: bool) -> Answer {
     if !VERSIONS.contains(&version) {
         return Answer::not_found();
     }
@@ -27,10 +27,15 @@ pub(super) fn details(base: &str, version: &str) -> Answer {
         ("sessions", "SENDER"),
         ("chargingprofiles", "RECEIVER"),
     ];
-    let endpoints = modules.map(|(identifier, role)| {
-        let url = format!("{base}/{version}/{identifier}");
-        json!({ "identifier": identifier, "role": role, "url": url })
-    });
+    let tariffs = has_tariffs.then_some(("tariffs", "SENDER"));
+    let endpoints = modules
+        .into_iter()
+        .chain(tariffs)
+        .map(|(identifier, role)| {
+            let url = format!("{base}/{version}/{identifier}");
+            json!({ "identifier": identifier, "role": role, "url": url })
+        });
+    let endpoints: Vec<Value> = endpoints.collect();
     Answer::ok(json!({ "version": version, "endpoints": endpoints }))
 }
 
@@ -46,6 +51,13 @@ pub(super) fn module(
     match (request.method.as_str(), module, rest) {
         ("GET", "locations", rest) => locations(platform, rest),
         ("GET", "sessions", []) => sessions(platform, request, url),
+        ("GET", "tariffs", []) => {
+            let tariffs = &platform.options.tariffs;
+            let mut answer = Answer::ok(json!(tariffs));
+            let count = tariffs.len().to_string();
+            answer.headers.push(("X-Total-Count", count));
+            answer
+        }
         ("PUT", "sessions", [session, "charging_preferences"]) => {
             match platform.book.running_session(session) {
                 Some(_) => Answer::ok(json!("ACCEPTED")),

@@ -340,7 +340,10 @@ async fn answer(shared: &Arc<Shared>, request: &Request) -> Answer {
     }
     match (request.method.as_str(), &path[..]) {
         ("GET", ["ocpi", "versions"]) => routes::versions(&shared.base),
-        ("GET", ["ocpi", version]) => routes::details(&shared.base, version),
+        ("GET", ["ocpi", version]) => {
+            let has_tariffs = !shared.state().platform.options.tariffs.is_empty();
+            routes::details(&shared.base, version, has_tariffs)
+        }
         (method, ["ocpi", version, "credentials"]) if VERSIONS.contains(version) => {
             credentials(shared, method, version, request, registered).await
         }
