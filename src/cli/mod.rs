@@ -23,6 +23,7 @@ mod remote;
 pub mod report;
 pub mod restore;
 pub mod serve;
+pub mod simulate;
 pub mod site;
 pub mod station;
 pub mod store;
@@ -57,6 +58,8 @@ enum Command {
     Plan(plan::PlanArgs),
     /// Replay recorded sessions and prices: what would it have been worth?
     Backtest(backtest::BacktestArgs),
+    /// Hunt for the seed that breaks a limit: simulated sites with every fault
+    Simulate(simulate::SimulateArgs),
     /// Five questions, then a first site and a first person
     Init(init::InitArgs),
     /// Check the configuration and show what is in effect
@@ -102,6 +105,7 @@ pub fn run() -> Exit {
             Command::Demo(args) => args.run(),
             Command::Plan(args) => args.run(),
             Command::Backtest(args) => args.run(),
+            Command::Simulate(args) => args.run(),
             Command::Init(args) => args.run(),
             Command::Check(args) => args.run(),
             Command::Health(args) => args.run(),

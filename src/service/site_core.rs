@@ -70,6 +70,12 @@ impl SiteCore {
         self.state.clone()
     }
 
+    /// Breaks what is believed: for the simulator's mutants.
+    #[cfg(test)]
+    pub(crate) fn warp(&mut self, change: impl FnOnce(&mut SiteState)) {
+        change(Arc::make_mut(&mut self.state));
+    }
+
     /// The present state, to look at.
     pub fn state(&self) -> &SiteState {
         &self.state

@@ -8,6 +8,7 @@ pub mod circle;
 pub mod clock;
 pub mod cpo;
 pub mod demo;
+pub mod hunt;
 pub mod methods;
 pub mod recorded;
 pub mod station;

@@ -343,15 +343,15 @@ impl SiteState {
         {
             return;
         }
-        let evs: Power = self
-            .site
-            .evses
-            .iter()
-            .filter_map(|evse| Some((evse, self.evses.get(&evse.id)?)))
-            .filter(|(_, state)| !state.is_free())
-            .filter_map(|(evse, state)| Some(state.reading?.power.min(evse.hardware_max())))
-            .sum();
-        let uncontrolled = (reading.power - evs).at_least_zero();
+        let (evs, others) = self.drawn_by_evses(reading.at, now);
+        let least = (reading.power - evs - others).at_least_zero();
+        let most = (reading.power - evs).at_least_zero();
+        // Where the readings of EVSEs do not say what they draw just now, what was known goes on as
+        // far as the site's meter bears it out.
+        let uncontrolled = match self.meter {
+            Some(meter) if others.is_positive() => meter.uncontrolled.max(least).min(most),
+            _ => most,
+        };
         let (highest, since) = match self.meter {
             Some(meter) if now - meter.highest_since < TimeDelta::days(1) => {
                 (meter.highest_uncontrolled, meter.highest_since)
@@ -364,6 +364,25 @@ impl SiteState {
             highest_uncontrolled: highest.max(uncontrolled),
             highest_since: since,
         });
+    }
+
+    /// What the EVSEs draw at `at`: what their readings show, and the most that those draw of which
+    /// no reading shows it.
+    fn drawn_by_evses(&self, at: Time, now: Time) -> (Power, Power) {
+        let running = self
+            .site
+            .evses
+            .iter()
+            .filter_map(|evse| Some((evse, self.evses.get(&evse.id)?)))
+            .filter(|(_, state)| !state.is_free());
+        let mut drawn = (Power::ZERO, Power::ZERO);
+        for (evse, state) in running {
+            match state.draws(evse, at) {
+                Some(power) => drawn.0 += power.min(evse.hardware_max()),
+                None => drawn.1 += state.bound(evse).at(now),
+            }
+        }
+        drawn
     }
 
     fn issued(&mut self, command: &Command) -> EvseId {

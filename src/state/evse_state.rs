@@ -1,5 +1,6 @@
 //! What we believe about one EVSE now.
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use super::defaults::Defaults;
@@ -16,6 +17,9 @@ use crate::domain::time::Time;
 
 /// Readings above the bound, one after the other, until an EVSE counts as disobedient.
 pub const STRIKES_TO_DISOBEDIENCE: u8 = 2;
+
+/// A reading of an EVSE and one of the site's meter this far apart do not belong together.
+const MOST_APART: TimeDelta = TimeDelta::seconds(30);
 
 /// Whether an EVSE follows profiles.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -61,6 +65,9 @@ pub struct EvseState {
     pub control: Control,
     /// The newest reading of its power.
     pub reading: Option<Reading>,
+    /// Nothing that it may draw by had changed since the reading before that one.
+    #[serde(default)]
+    pub steady: bool,
     /// The most the car takes, as its readings show: it took less than it might have. `None` while
     /// it took all it was allowed.
     #[serde(default)]
@@ -152,6 +159,11 @@ impl EvseState {
             return;
         }
         let before = self.reading.replace(reading);
+        self.steady = self.is_steady(
+            evse,
+            before.map_or(reading.at, |before| before.at),
+            reading.at,
+        );
         if self.is_free() {
             return;
         }
@@ -181,6 +193,27 @@ impl EvseState {
                 self.control = Control::Controllable;
             }
         }
+    }
+
+    /// What it draws at `at`, if its newest reading shows it: taken about then, and by nothing else
+    /// than it may draw by now.
+    pub(super) fn draws(&self, evse: &Evse, at: Time) -> Option<Power> {
+        let reading = self.reading?;
+        let apart = (at - reading.at).abs();
+        let (from, until) = (at.min(reading.at), at.max(reading.at));
+        let shows = self.steady && self.is_steady(evse, from, until);
+        (apart <= MOST_APART && shows).then_some(reading.power)
+    }
+
+    /// True if what it may draw did not change in `[from, until]`, as far as we know.
+    fn is_steady(&self, evse: &Evse, from: Time, until: Time) -> bool {
+        let profiles = &self.profiles;
+        let changed = profiles.confirmed.as_ref().is_some_and(|it| it.at > from);
+        let bound = profiles.bound(evse, &self.underneath(evse));
+        profiles.outstanding.is_empty()
+            && profiles.late.is_empty()
+            && !changed
+            && bound.highest_within(from, until) == bound.lowest_within(from, until)
     }
 
     /// Learns what the car takes at most: it draws clearly less than its profile has allowed since
@@ -217,8 +250,9 @@ impl EvseState {
     }
 }
 
-/// A reading that no connector could have made, such as watts taken for kilowatts, says nothing. A
-/// rating that is described too low by half still leaves room for disobedience to be seen.
+/// A reading that no connector could have made, such as watts taken for kilowatts or a meter wired
+/// backwards, says nothing. A rating that is described too low by half still leaves room for
+/// disobedience to be seen.
 pub(super) fn is_plausible(evse: &Evse, reading: Reading) -> bool {
-    reading.power <= evse.hardware_max() * 2
+    reading.power >= Power::ZERO && reading.power <= evse.hardware_max() * 2
 }

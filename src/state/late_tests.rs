@@ -88,6 +88,20 @@ fn read(state: &mut SiteState, asked: i64, second: i64, profile: Profile) {
     happen(state, second, kind);
 }
 
+fn measured(state: &mut SiteState, second: i64, power: f64) {
+    let reading = Reading {
+        power: kw(power),
+        at: at(second),
+    };
+    let (evse, energy) = (evse_id(1), None);
+    let kind = EventKind::EvseMeasured {
+        evse,
+        reading,
+        energy,
+    };
+    happen(state, second, kind);
+}
+
 /// What a platform shows of an active profile: one hour.
 fn hour(start: i64, tenths: i64) -> Profile {
     Profile {
@@ -196,21 +210,25 @@ fn what_is_read_does_not_choose_between_two_requests_that_say_the_same_for_now()
 }
 
 #[test]
+fn a_meter_that_counts_backwards_or_a_car_that_takes_less_by_itself_proves_no_lowering() {
+    let mut state = charging(false);
+    measured(&mut state, 1, 11.0);
+    let pause = issue(&mut state, 2, 1, amps(2, &[(0, 0)]));
+    answer(&mut state, 12, pause, lost());
+    measured(&mut state, 20, -11.0);
+    measured(&mut state, 30, 0.0);
+    assert_eq!(bound(&state, 30), HARDWARE);
+    measured(&mut state, 40, 11.0);
+    let low = issue(&mut state, 72, 1, amps(72, &[(0, 100)]));
+    answer(&mut state, 82, low, lost());
+    // 10 A x 253 V x 3 = 7,590 W; a car under that limit takes more than a third of it.
+    measured(&mut state, 90, 2.5);
+    assert_eq!(bound(&state, 90), HARDWARE);
+}
+
+#[test]
 fn a_drop_does_not_choose_between_two_requests_that_ask_for_it() {
     let mut state = charging(false);
-    let measured = |state: &mut SiteState, second, power| {
-        let reading = Reading {
-            power: kw(power),
-            at: at(second),
-        };
-        let (evse, energy) = (evse_id(1), None);
-        let kind = EventKind::EvseMeasured {
-            evse,
-            reading,
-            energy,
-        };
-        happen(state, second, kind);
-    };
     measured(&mut state, 1, 11.0);
     let first = issue(&mut state, 2, 1, amps(2, &[(0, 60), (7200, 160)]));
     answer(&mut state, 12, first, lost());

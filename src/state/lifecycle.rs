@@ -26,6 +26,10 @@ use crate::domain::time::Time;
 /// Most unanswered profiles kept in order per EVSE; the oldest beyond are kept as late ones.
 pub const MAX_OUTSTANDING: usize = 8;
 
+/// A car that follows a limit takes at least this share of what it allows at the highest voltage:
+/// three quarters.
+const FOLLOWED: (i64, i64) = (3, 4);
+
 /// A profile that is shown to be applied.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Confirmed {
@@ -261,10 +265,13 @@ impl Profiles {
             let limit = profile.limit_at(at)?;
             Some(evse.worst_case_of(profile.unit, limit))
         };
-        let believed = self
-            .confirmed
-            .as_ref()
-            .and_then(|confirmed| allowed_by(&confirmed.profile, reading.at));
+        // A reading may be a mean since the one before it: whatever asked for less meanwhile may be
+        // why it fell.
+        let lowest_by = |profile: &Profile| {
+            let curve = evse.worst_case(profile, evse.hardware_max());
+            curve.lowest_within(before.at, reading.at)
+        };
+        let believed = self.confirmed.as_ref().map(|it| lowest_by(&it.profile));
         let applied = self.outstanding.iter().rposition(|o| {
             let Action::SetProfile { profile } = &o.command.action else {
                 return false;
@@ -275,23 +282,24 @@ impl Profiles {
             let was_above = allowed_by(profile, before.at)
                 .unwrap_or(allowed)
                 .max(allowed);
-            // The drop must have come after the command, it must not be a car that stopped, and
-            // what held before must not ask for it as well.
+            // The drop must have come after the command and to about what it allows: a car that
+            // stops or takes less by itself shows nothing. And what held before must not ask for it
+            // as well.
             reading.at > o.command.issued_at
                 && before.power > was_above
                 && reading.power <= allowed
-                && (reading.power.is_positive() || !allowed.is_positive())
+                && reading.power * FOLLOWED.1 >= allowed * FOLLOWED.0
+                && reading.power.is_positive()
                 && believed.is_none_or(|believed| believed > allowed)
         });
         let Some(index) = applied else { return };
-        // An older one that asks for the same drop may be what was followed.
+        // An older one that asks for less as well may be what was followed.
         let asks = |late: &Late| {
-            let profile = late.profile.as_ref();
-            let allowed = profile.and_then(|profile| allowed_by(profile, reading.at));
-            allowed.is_some_and(|allowed| reading.power <= allowed && allowed < before.power)
+            let lowest = late.profile.as_ref().map(lowest_by);
+            lowest.is_some_and(|lowest| lowest < before.power)
         };
-        let before = self.outstanding[..index].iter();
-        let older = before.map(|o| o.clone().overtaken());
+        let older = self.outstanding[..index].iter();
+        let older = older.map(|o| o.clone().overtaken());
         let open: Vec<Late> = older
             .chain(self.late.iter().cloned())
             .filter(asks)

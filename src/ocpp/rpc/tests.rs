@@ -33,12 +33,7 @@ fn answer_to(text: &str, version: Version) -> Option<(String, String)> {
         } => {
             let heard = match version {
                 Version::V16 => v16::hear(&action, &payload),
-                _ => v201::hear(
-                    &action,
-                    &payload,
-                    version == Version::V21,
-                    chrono::DateTime::UNIX_EPOCH,
-                ),
+                _ => v201::hear(&action, &payload, version == Version::V21, noon()),
             };
             let error = heard.err()?;
             Connection::new(version, "t").refuse(&id, &error)

@@ -1,0 +1,582 @@
+//! Who is to blame: judged from what really holds, apart from `state`.
+//!
+//! Four questions. Is what the service believes true: may no car draw more than its bound says?
+//! Was a command right when it left: did it fit beside all that really may be drawn? Does what
+//! really flows stay under the limits, and if not, what outside of us made it so? Did every vehicle
+//! get ready that a fair share surely serves?
+
+use chrono::TimeDelta;
+
+use super::post::{Beyond, Post};
+use super::report::{Cause, SiteReport};
+use super::world::World;
+use crate::domain::command::{Action, Command, Evidence};
+use crate::domain::curve::PowerCurve;
+use crate::domain::evse::EvseSource;
+use crate::domain::id::EvseId;
+use crate::domain::quantity::{Current, Power};
+use crate::domain::site::{ArrivalReserve, Site};
+use crate::domain::time::Time;
+use crate::state::EvseState;
+
+/// How long a cut or a jump of other load, once it holds and is known, explains an excursion.
+const GRACE_S: i64 = 60;
+/// Slack of one watt per EVSE for roundings.
+const ROUNDING: i64 = 8;
+
+/// A circuit with the posts beneath it.
+#[derive(Clone, Debug)]
+struct Branch {
+    posts: Vec<usize>,
+    limit: Option<Power>,
+    is_root: bool,
+    /// Per phase, in mA.
+    phase_limit: Option<i64>,
+}
+
+/// An excursion that is under way.
+#[derive(Clone, Debug)]
+struct Open {
+    cause: Cause,
+    since: Time,
+    worst: Power,
+    /// A peer did not follow meanwhile.
+    hampered: bool,
+}
+
+/// What the oracle keeps from instant to instant.
+#[derive(Debug)]
+pub(super) struct Oracle {
+    branches: Vec<Branch>,
+    open: Vec<Option<Open>>,
+    cut_at: Time,
+    rose_at: Time,
+    lost_at: Time,
+}
+
+impl Oracle {
+    pub(super) fn new(site: &Site, now: Time) -> Self {
+        let branches: Vec<Branch> =
+            site.circuits
+                .iter()
+                .map(|circuit| {
+                    let beneath =
+                        site.evses.iter().enumerate().filter(|(_, evse)| {
+                            circuit.parent.is_none() || evse.circuit == circuit.id
+                        });
+                    Branch {
+                        posts: beneath.map(|(index, _)| index).collect(),
+                        limit: circuit.import_limit,
+                        is_root: circuit.parent.is_none(),
+                        phase_limit: circuit.phase_limit.map(Current::milliamps),
+                    }
+                })
+                .collect();
+        let long_ago = now - TimeDelta::days(1);
+        Self {
+            open: vec![None; branches.len() * 4],
+            branches,
+            cut_at: long_ago,
+            rose_at: long_ago,
+            lost_at: long_ago,
+        }
+    }
+
+    /// A cut began to hold, or became known.
+    pub(super) fn limit_cut(&mut self, now: Time) {
+        self.cut_at = now;
+    }
+
+    pub(super) fn load_rose(&mut self, now: Time) {
+        self.rose_at = now;
+    }
+
+    pub(super) fn profiles_lost(&mut self, now: Time) {
+        self.lost_at = now;
+    }
+
+    /// The run is over: what is open ends here.
+    pub(super) fn finish(&mut self, now: Time, report: &mut SiteReport) {
+        for open in &mut self.open {
+            if let Some(open) = open.take() {
+                report.excursion(open.cause, open.hampered, now - open.since);
+            }
+        }
+    }
+}
+
+impl World<'_> {
+    /// Lets energy flow to an instant.
+    pub(super) fn flow(&mut self, to: Time) {
+        let span = to - self.now;
+        self.fair_share(span);
+        for index in 0..self.posts.len() {
+            self.posts[index].flow(self.now, span);
+        }
+        self.now = to;
+    }
+
+    /// What flows against the limits, and what the service believes against what may flow.
+    pub(super) fn look(&mut self) {
+        let now = self.now;
+        let draws: Vec<Power> = self.posts.iter().map(|post| post.draw(now)).collect();
+        let beyond: Vec<Beyond> = self.posts.iter().map(|post| post.beyond(now)).collect();
+        let branches = self.oracle.branches.clone();
+        for (index, branch) in branches.iter().enumerate() {
+            let load = if branch.is_root { self.load } else { 0 };
+            let limit = if branch.is_root {
+                self.limit().at(now)
+            } else {
+                branch.limit.unwrap_or(Power::ZERO)
+            };
+            let drawn: Power = branch.posts.iter().map(|post| draws[*post]).sum();
+            let over = drawn + Power::from_watts(load) - limit;
+            self.watch(index * 4, branch, over, &beyond);
+            if let Some(most) = branch.phase_limit {
+                for phase in 0..3 {
+                    let amps: i64 = branch
+                        .posts
+                        .iter()
+                        .map(|post| self.on_phase(*post, phase))
+                        .sum::<i64>()
+                        + load * 1000 / (3 * 230);
+                    let over = Power::from_watts((amps - most) * 230 / 1000);
+                    self.watch(index * 4 + phase + 1, branch, over, &beyond);
+                }
+            }
+        }
+        self.believe();
+        let caused = self.service.state().excursions.self_caused;
+        if caused > self.report.self_caused_by_bound {
+            let what = format!("{caused} times a command made a bound exceed its limit");
+            self.report.self_caused_by_bound = caused;
+            self.report.violated(now, "bound", what);
+        }
+    }
+
+    /// What flows on a phase of the grid through a post, in mA.
+    fn on_phase(&self, post: usize, phase: usize) -> i64 {
+        let target = &self.posts[post];
+        let (tenths, phases) = target.current(self.now);
+        let used = target
+            .evse
+            .phases
+            .iter()
+            .take(usize::try_from(phases).unwrap_or(0));
+        let flows = used.into_iter().any(|wired| wired.index() == phase);
+        if flows { tenths * 100 } else { 0 }
+    }
+
+    /// Opens, keeps or closes the excursion of one limit.
+    fn watch(&mut self, place: usize, branch: &Branch, over: Power, beyond: &[Beyond]) {
+        let now = self.now;
+        let slack = Power::from_watts(ROUNDING);
+        if over <= slack {
+            if let Some(open) = self.oracle.open[place].take() {
+                self.report
+                    .excursion(open.cause, open.hampered, now - open.since);
+            }
+            return;
+        }
+        let posts = || branch.posts.iter().map(|post| &beyond[*post]);
+        let unfollowed: Power = posts().map(|it| it.unfollowed).sum();
+        let hampered = unfollowed.is_positive() || self.service.is_dead() || self.stalled;
+        if let Some(open) = &mut self.oracle.open[place] {
+            open.worst = open.worst.max(over);
+            open.hampered |= hampered;
+            return;
+        }
+        let reasons = [
+            (Cause::Disobedience, posts().map(|it| it.disobeyed).sum()),
+            (Cause::Arrival, posts().map(|it| it.unbounded).sum()),
+            (Cause::ProfileLost, posts().map(|it| it.lost).sum()),
+            (Cause::Unfollowed, unfollowed),
+        ];
+        let explained: Power = reasons.iter().map(|(_, power)| *power).sum();
+        let recently = |at: Time| now - at <= TimeDelta::seconds(GRACE_S);
+        let largest = reasons
+            .into_iter()
+            .filter(|(_, power)| power.is_positive())
+            .max_by_key(|(_, power)| *power);
+        let cause = if recently(self.oracle.cut_at) && branch.is_root {
+            Cause::LimitCut
+        } else if recently(self.oracle.rose_at) && branch.is_root {
+            Cause::LoadRose
+        } else if let Some((cause, _)) = largest.filter(|_| explained + slack >= over) {
+            cause
+        } else if self.service.is_dead() || self.stalled || self.disk_full {
+            // Nobody could see or answer what changed meanwhile.
+            Cause::Away
+        } else if let Some((cause, _)) = largest.filter(|_| self.oracle.any_open()) {
+            cause
+        } else if self.oracle.any_open() {
+            Cause::LimitCut
+        } else if self.load_above_all(branch) {
+            Cause::LoadRose
+        } else {
+            Cause::SelfCaused
+        };
+        self.note(|| format!("over a limit by {over}: {cause:?}"));
+        if cause == Cause::SelfCaused {
+            let what = format!("{over} over limit {place} and nothing outside explains it");
+            self.report.violated(now, "flow", what);
+        }
+        self.oracle.open[place] = Some(Open {
+            cause,
+            since: now,
+            worst: over,
+            hampered,
+        });
+    }
+
+    /// Other load alone is above the limit.
+    fn load_above_all(&self, branch: &Branch) -> bool {
+        branch.is_root && Power::from_watts(self.load) > self.limit().at(self.now)
+    }
+
+    /// Is what the service believes true?
+    fn believe(&mut self) {
+        if self.service.is_dead() {
+            return;
+        }
+        let now = self.now;
+        let (mut untrue, mut mistaken) = (None, 0);
+        for post in &self.posts {
+            let heard = match &post.car {
+                Some(car) => car.told,
+                None => post.is_station() && self.is_believed_free(post),
+            };
+            // What it cannot know: who does not obey, what was forgotten, whom nobody announced.
+            if !heard || !post.obeys || post.lost {
+                continue;
+            }
+            let bound = self.service.state().evse_bound(&post.evse.id);
+            let cap = post.cap();
+            let slack = PowerCurve::constant(Power::from_watts(2));
+            if let Some(at) = cap.minus(&slack).first_above(&bound, now) {
+                if self.is_believed_by_drop(post) {
+                    // What a meter shows may have another cause; that is known, and counted.
+                    mistaken += 1;
+                    continue;
+                }
+                untrue = Some(format!(
+                    "{} may draw {} at {at} and is believed to draw {} at most{}",
+                    post.evse.id,
+                    cap.at(at),
+                    bound.at(at),
+                    self.beliefs(&post.evse.id)
+                ));
+            }
+        }
+        self.report.mistaken_drops += mistaken;
+        if let Some(what) = untrue {
+            self.report.violated(now, "belief", what);
+        }
+    }
+
+    /// What the service believes to hold at an EVSE, in words.
+    fn beliefs(&self, evse: &EvseId) -> String {
+        let Some(known) = self.service.state().evses.get(evse) else {
+            return String::new();
+        };
+        let profiles = &known.profiles;
+        let confirmed = profiles.confirmed.iter();
+        let confirmed = confirmed.map(|it| format!("{:?} by {:?}", it.command, it.evidence));
+        let sent = profiles.outstanding.iter();
+        let sent = sent.map(|it| format!("sent {}", it.command.id));
+        let late = profiles.late.iter();
+        let late = late.map(|it| format!("late {:?} until {:?}", it.command, it.until));
+        let words: Vec<String> = confirmed.chain(sent).chain(late).collect();
+        format!("; {}", words.join(", "))
+    }
+
+    /// What really may be drawn and what is believed, EVSE by EVSE, in words.
+    fn beside(&self, branch: &Branch, at: Time) -> String {
+        let posts = branch.posts.iter().map(|index| &self.posts[*index]);
+        let words: Vec<String> = posts
+            .map(|post| {
+                let bound = self.service.state().evse_bound(&post.evse.id).at(at);
+                let may = post.may().at(at);
+                let coming = post.asked.iter().filter(|asked| asked.may_come).count();
+                format!(
+                    "{} may {may}, believed {bound}, {coming} requests may still come",
+                    post.evse.id
+                )
+            })
+            .collect();
+        format!("; {}", words.join("; "))
+    }
+
+    /// Is a command right as it leaves? It must fit beside everything that really may be drawn and
+    /// that the service was told of, with the promised reserve for those it was not.
+    pub(super) fn judge(&mut self, post: usize, command: &Command) {
+        let now = self.now;
+        let target = &self.posts[post];
+        let ceiling = target.ceiling();
+        let next = match &command.action {
+            Action::SetProfile { profile } => target.under(profile, &target.resting()),
+            Action::SetDefault { profile } if target.car.is_none() => {
+                target.under(profile, &ceiling)
+            }
+            Action::ClearProfile => ceiling,
+            Action::SetDefault { .. } | Action::ReadProfile => return,
+        };
+        let runs = target.car.as_ref().map(|car| &car.session.id) == command.session.as_ref();
+        if !runs {
+            // Nobody takes it.
+            return;
+        }
+        let before = target.reckoned();
+        if next.is_within(&before, now) || target.lost {
+            return;
+        }
+        let branches = self.oracle.branches.clone();
+        for (index, branch) in branches.iter().enumerate() {
+            if !branch.posts.contains(&post) {
+                continue;
+            }
+            let sum = branch
+                .posts
+                .iter()
+                .filter(|other| **other != post)
+                .map(|other| self.reckoned_with(*other))
+                .fold(next.max(&before), |sum, may| sum.plus(&may));
+            let sum = sum.plus(&PowerCurve::constant(self.promised(branch)));
+            let limit = if branch.is_root {
+                self.known_limit()
+            } else {
+                PowerCurve::constant(branch.limit.unwrap_or(Power::ZERO))
+            };
+            // Only where the command itself adds something.
+            let adds = next.zip(&before, |next, before| {
+                if next > before {
+                    Power::ZERO
+                } else {
+                    Power::from_watts(1_000_000_000)
+                }
+            });
+            let slack = PowerCurve::constant(Power::from_watts(ROUNDING));
+            if let Some(at) = sum.first_above(&limit.plus(&adds).plus(&slack), now) {
+                let what = format!(
+                    "command {} lets {} draw {} at {at}: {} of {} under limit {index}, {} of it kept{}",
+                    command.id,
+                    command.evse,
+                    next.at(at),
+                    sum.at(at),
+                    limit.at(at),
+                    self.promised(branch),
+                    self.beside(branch, at)
+                );
+                self.report.violated(now, "command", what);
+                return;
+            }
+            self.judge_phases(post, command, branch, &next, &before);
+        }
+    }
+
+    fn judge_phases(
+        &mut self,
+        post: usize,
+        command: &Command,
+        branch: &Branch,
+        next: &PowerCurve,
+        before: &PowerCurve,
+    ) {
+        let Some(most) = branch.phase_limit else {
+            return;
+        };
+        for phase in 0..3 {
+            let part = |world: &Self, index: usize, may: &PowerCurve| {
+                let target = &world.posts[index];
+                let wired = target
+                    .evse
+                    .phases
+                    .iter()
+                    .any(|wired| wired.index() == phase);
+                let phases = i64::try_from(target.evse.phases.len()).unwrap_or(1).max(1);
+                // In mA, kept in a curve of "watts".
+                may.zip(&PowerCurve::zero(), |power, _| {
+                    let amps = power.watts() * 1_000_000 / (target.millivolts * phases);
+                    Power::from_watts(if wired { amps } else { 0 })
+                })
+            };
+            let own_next = part(self, post, next);
+            let own_before = part(self, post, before);
+            let sum = branch
+                .posts
+                .iter()
+                .filter(|other| **other != post)
+                .map(|other| part(self, *other, &self.reckoned_with(*other)))
+                .fold(own_next.max(&own_before), |sum, may| sum.plus(&may));
+            let adds = own_next.zip(&own_before, |next, before| {
+                if next > before {
+                    Power::ZERO
+                } else {
+                    Power::from_watts(1_000_000_000)
+                }
+            });
+            let limit = PowerCurve::constant(Power::from_watts(most + ROUNDING * 10)).plus(&adds);
+            if let Some(at) = sum.first_above(&limit, self.now) {
+                let what = format!(
+                    "command {} puts {} mA of {most} mA on phase {} at {at}",
+                    command.id,
+                    sum.at(at).watts(),
+                    phase + 1
+                );
+                self.report.violated(self.now, "command", what);
+                return;
+            }
+        }
+    }
+
+    /// The service believes that no session runs there.
+    fn is_believed_free(&self, post: &Post) -> bool {
+        let known = self.service.state().evses.get(&post.evse.id);
+        known.is_none_or(EvseState::is_free)
+    }
+
+    /// What is believed there rests on a drop of its meter alone.
+    fn is_believed_by_drop(&self, post: &Post) -> bool {
+        let known = self.service.state().evses.get(&post.evse.id);
+        let confirmed = known.and_then(|known| known.profiles.confirmed.as_ref());
+        confirmed.is_some_and(|confirmed| confirmed.evidence == Evidence::MeasuredDrop)
+    }
+
+    /// What another post may draw, as far as the service was told of it.
+    fn reckoned_with(&self, index: usize) -> PowerCurve {
+        let post = &self.posts[index];
+        if !post.obeys || post.lost {
+            // It cannot know; what was installed is what it may count on.
+            return PowerCurve::zero();
+        }
+        match (&post.car, &post.evse.source) {
+            (Some(_), _) if post.is_full() => PowerCurve::zero(),
+            (Some(_), _) if self.is_believed_by_drop(post) => post
+                .may()
+                .min(&self.service.state().evse_bound(&post.evse.id)),
+            (Some(car), _) if car.told => post.may(),
+            (None, EvseSource::Ocpp { .. }) if self.is_believed_free(post) => post.may(),
+            _ => PowerCurve::zero(),
+        }
+    }
+
+    /// What is promised to be kept for cars at EVSEs of partners of which nobody has told.
+    fn promised(&self, branch: &Branch) -> Power {
+        let mut free: Vec<Power> = branch
+            .posts
+            .iter()
+            .map(|index| &self.posts[*index])
+            .filter(|post| !post.is_station())
+            .filter(|post| self.is_believed_free(post))
+            .map(|post| post.ceiling().at(self.now))
+            .collect();
+        free.sort_unstable_by(|a, b| b.cmp(a));
+        let count = match self.scenario.site.arrival_reserve {
+            ArrivalReserve::None => 0,
+            ArrivalReserve::Largest(count) => usize::try_from(count).unwrap_or(usize::MAX),
+            ArrivalReserve::All => usize::MAX,
+        };
+        free.into_iter().take(count).sum()
+    }
+
+    /// What a fair share of the lowest limit leaves every car, for so long. Whoever is hindered by
+    /// what nobody here controls begins anew afterwards.
+    fn fair_share(&mut self, span: TimeDelta) {
+        let away = self.service.is_dead() || self.stalled || self.disk_full;
+        let own = self.site.circuits[0].import_limit.unwrap_or(Power::ZERO);
+        let cut = self.cut.filter(|(_, end)| *end > self.now);
+        let told = self.told_cut.filter(|(_, _, end)| *end > self.now);
+        let limit = cut
+            .map(|(limit, _)| limit)
+            .into_iter()
+            .chain(told.map(|(_, limit, _)| limit))
+            .fold(own, Power::min);
+        let highest = own.watts() * i64::from(self.scenario.site.base_load_percent) / 100;
+        let ready: Vec<bool> = (0..self.posts.len())
+            .map(|index| !away && self.is_untroubled(index))
+            .collect();
+        let branches = self.oracle.branches.clone();
+        let mut shares = vec![own; self.posts.len()];
+        for branch in &branches {
+            let whole = if branch.is_root {
+                let by_phase = branch
+                    .phase_limit
+                    .map(|most| Power::from_watts(most * 207 / 1000));
+                let whole = limit - Power::from_watts(highest);
+                by_phase.map_or(whole, |by_phase| {
+                    whole.min(by_phase - Power::from_watts(highest))
+                })
+            } else {
+                branch.limit.unwrap_or(Power::ZERO)
+            };
+            let hardware = |index: &usize| self.posts[*index].evse.hardware_max();
+            // Who may be free or in trouble counts in full.
+            let others: Power = branch
+                .posts
+                .iter()
+                .filter(|index| !ready[**index] || self.posts[**index].car.is_none())
+                .map(hardware)
+                .sum();
+            let sharers = branch
+                .posts
+                .iter()
+                .filter(|index| ready[**index] && self.posts[**index].car.is_some())
+                .count();
+            let room = (whole - others).at_least_zero();
+            let share = room.scaled_down(1, i64::try_from(sharers.max(1)).unwrap_or(1));
+            for index in &branch.posts {
+                shares[*index] = shares[*index].min(share);
+            }
+        }
+        for index in 0..self.posts.len() {
+            // At the highest voltage a share counts for more than a car gets of it.
+            let real = self.posts[index].millivolts;
+            let share = shares[index].scaled_down(real, 253_000);
+            let least = self.posts[index].evse.min.scaled_up(253, 230);
+            let is_ready = ready[index];
+            let most = {
+                let post = &self.posts[index];
+                let car = post.car.as_ref();
+                let phases = car.map_or(1, |car| car.phases);
+                car.map_or(0, |car| car.most_tenths * real * phases / 10_000)
+            };
+            let usable = {
+                let post = &self.posts[index];
+                let wired = i64::try_from(post.evse.phases.len()).unwrap_or(1);
+                let phases = post.car.as_ref().map_or(1, |car| car.phases);
+                share.scaled_down(phases.min(wired), wired.max(1))
+            };
+            let now = self.now;
+            if let Some(car) = &mut self.posts[index].car {
+                if !is_ready {
+                    car.hindered += span;
+                    car.could_get = car.drawn;
+                } else if shares[index] >= least
+                    && now < car.leaves_at - TimeDelta::minutes(20)
+                    && now > car.came_at + TimeDelta::minutes(2)
+                {
+                    let power = usable.watts().min(most);
+                    car.could_get += power * span.num_milliseconds();
+                }
+            }
+        }
+    }
+
+    fn is_untroubled(&self, index: usize) -> bool {
+        let post = &self.posts[index];
+        let partner = self.partner_index(index);
+        post.obeys
+            && !post.lost
+            && post.online
+            && !post.frozen
+            && self.trouble[index] <= self.now
+            && partner.is_none_or(|partner| !self.down[partner] && !self.silent[partner])
+            && post.car.as_ref().is_none_or(|car| car.told)
+    }
+}
+
+impl Oracle {
+    fn any_open(&self) -> bool {
+        self.open.iter().any(Option::is_some)
+    }
+}

@@ -1,0 +1,156 @@
+//! What the sites of a run add up to.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::report::{Cause, SiteReport, Violation};
+
+/// Most failing sites that are named.
+const MOST_NAMED: usize = 20;
+
+/// All sites of a run.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    /// Sites played.
+    pub sites: u64,
+    /// Failing sites: seed and what they found first.
+    pub failing: Vec<(u64, Vec<Violation>)>,
+    /// How many failed.
+    pub failed: u64,
+    counts: BTreeMap<&'static str, u64>,
+    by_bound: u64,
+    excursions: BTreeMap<(Cause, bool), Vec<i64>>,
+    faults: BTreeMap<&'static str, u64>,
+    cars: u64,
+    ready: u64,
+    reachable: u64,
+    reachable_ready: u64,
+    short: Vec<String>,
+    energy: i128,
+    mistaken_drops: u64,
+    commands: u64,
+    plans: u64,
+    events: u64,
+}
+
+/// Excursions of one cause.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Row {
+    /// What made power pass a limit.
+    pub cause: Cause,
+    /// A lowering was not followed, or the service was away, meanwhile.
+    pub hampered: bool,
+    /// How many.
+    pub count: u64,
+    /// Of 100, 99 were not longer, in seconds.
+    pub p99_s: f64,
+    /// The longest, in seconds.
+    pub max_s: f64,
+}
+
+impl Totals {
+    /// Adds a site.
+    pub fn add(&mut self, site: SiteReport) {
+        self.sites += 1;
+        if site.violations() > 0 {
+            self.failed += 1;
+            if self.failing.len() < MOST_NAMED {
+                self.failing.push((site.seed, site.told.clone()));
+            }
+        }
+        for (question, count) in site.counts {
+            *self.counts.entry(question).or_default() += count;
+        }
+        self.by_bound += site.self_caused_by_bound;
+        for (key, mut spans) in site.excursions {
+            self.excursions.entry(key).or_default().append(&mut spans);
+        }
+        for (kind, count) in site.faults {
+            *self.faults.entry(kind).or_default() += count;
+        }
+        self.cars += site.cars;
+        self.ready += site.ready;
+        self.reachable += site.reachable;
+        self.reachable_ready += site.reachable_ready;
+        if self.short.len() < MOST_NAMED {
+            let seed = site.seed;
+            let named = site.short.iter().map(|it| format!("seed {seed}: {it}"));
+            self.short.extend(named);
+        }
+        self.energy += i128::from(site.energy);
+        self.mistaken_drops += site.mistaken_drops;
+        self.commands += site.commands;
+        self.plans += site.plans;
+        self.events += site.events;
+    }
+
+    /// What must be 0.
+    pub fn violations(&self) -> u64 {
+        self.counts.values().sum::<u64>()
+    }
+
+    /// Cars that a fair share served and that were not ready.
+    pub fn left_short(&self) -> u64 {
+        self.reachable - self.reachable_ready
+    }
+
+    /// Excursions by cause.
+    pub fn rows(&self) -> Vec<Row> {
+        self.excursions
+            .iter()
+            .map(|((cause, hampered), spans)| {
+                let mut spans = spans.clone();
+                spans.sort_unstable();
+                let count = spans.len();
+                let at = |index: usize| {
+                    let ms = spans.get(index.min(count.saturating_sub(1)));
+                    #[expect(clippy::cast_precision_loss, reason = "durations are far below 2^53")]
+                    ms.map_or(0.0, |ms| *ms as f64 / 1000.0)
+                };
+                Row {
+                    cause: *cause,
+                    hampered: *hampered,
+                    count: u64::try_from(count).unwrap_or(u64::MAX),
+                    p99_s: at(count * 99 / 100),
+                    max_s: at(count),
+                }
+            })
+            .collect()
+    }
+
+    /// All of it as one object.
+    pub fn json(&self) -> serde_json::Value {
+        #[expect(clippy::cast_precision_loss, reason = "kWh need no more digits")]
+        let kwh = (self.energy / 3_600_000) as f64 / 1000.0;
+        json!({
+            "sites": self.sites,
+            "self_caused": self.violations(),
+            "violations": {
+                "by_question": self.counts,
+                "by_bound": self.by_bound,
+                "failing_sites": self.failed,
+                "failing": self.failing.iter().map(|(seed, told)| json!({
+                    "site_seed": seed, "violations": told,
+                })).collect::<Vec<_>>(),
+            },
+            "excursions": self.rows(),
+            "vehicles": {
+                "left": self.cars,
+                "ready": self.ready,
+                "reachable": self.reachable,
+                "reachable_ready": self.reachable_ready,
+                "short": self.short,
+            },
+            "energy_kwh": kwh,
+            // The sites have one flat price.
+            "cost": kwh * 0.3,
+            "mistaken_drops": self.mistaken_drops,
+            "commands": self.commands,
+            "plans": self.plans,
+            "events": self.events,
+            "faults": self.faults,
+        })
+    }
+}
