@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 const TOKEN: &str = "test-admin-token-0123456789abcdef";
 const PASSWORD: &str = "0123456789ABCDEF0123";
 /// Real time that everybody may take until nothing is under way.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// What a test says of its depot.
 pub(crate) struct Plan {
