@@ -9,7 +9,9 @@ set -eu
 root=$(cd "$(dirname "$0")/.." && pwd)
 evenload=${EVENLOAD:-$root/target/release/evenload}
 work=$(mktemp -d)
-"$evenload" demo >"$work/log" 2>&1 &
+: >"$work/log"
+# Four minutes of the demo's day in a second of ours.
+"$evenload" demo --speed 240 >"$work/log" 2>&1 &
 demo=$!
 trap 'kill "$demo" 2>/dev/null || true; rm -rf "$work"' EXIT INT TERM
 until grep -q '#code=' "$work/log"; do sleep 0.1; kill -0 "$demo"; done
@@ -22,7 +24,8 @@ csrf=$(curl -s -c "$work/jar" -H 'Content-Type: application/json' -d "{\"code\":
 token=$(curl -s -b "$work/jar" -H "X-CSRF-Token: $csrf" -H 'Content-Type: application/json' "$url/api/v1/tokens" \
   -d '{"name":"aggregator","scopes":["signals:write"],"sites":["depot"]}' | sed 's/.*"token":"\([^"]*\)".*/\1/')
 plan() { curl -s -b "$work/jar" "$url/api/v1/sites/depot/plan?compact=true"; }
-until plan | grep -q '"plan_id":[0-9]'; do sleep 0.2; done
+echo "-- waiting for some cars (half a minute)"
+until [ "$(plan | grep -o '"confirmed_now_kw"' | wc -l)" -ge 15 ]; do sleep 0.5; kill -0 "$demo"; done
 # The demo's day is years ago: everything is said in its time.
 now=$(curl -s -b "$work/jar" "$url/api/v1/sites/depot/alerts" | sed 's/.*"at":"\([^"]*\)".*/\1/')
 later() { date -u -d "$now + $1 minutes" +%Y-%m-%dT%H:%M:00Z; }
@@ -35,9 +38,16 @@ echo "-- the same, set"
 as_aggregator -X PUT "$url/api/v1/sites/depot/signals/agg-limit" -d "$limit"
 echo "-- what the site could do instead"
 as_aggregator "$url/api/v1/sites/depot/flexibility" | cut -c1-400
-echo "-- a dispatch: 10 kW less for half an hour, and what is known of it"
+echo "-- a dispatch: 20 kW less for half an hour"
 as_aggregator "$url/api/v1/dispatches" \
-  -d "{\"target\":{\"site\":\"depot\"},\"start\":\"$(later 60)\",\"end\":\"$(later 90)\",\"delta_kw\":10}" | cut -c1-600
-as_aggregator "$url/api/v1/dispatches?site=depot" | cut -c1-400
+  -d "{\"id\":\"evening\",\"target\":{\"site\":\"depot\"},\"start\":\"$(later 60)\",\"end\":\"$(later 90)\",\"delta_kw\":20,\"direction\":\"up\"}" | cut -c1-700
+echo "-- and what came of it, from the meters (about a minute)"
+settlement() { as_aggregator "$url/api/v1/dispatches/evening/settlement" | grep -o '"totals":{[^}]*}'; }
+tries=0
+until settlement | grep -q '"slots":\([0-9]*\),"slots_measured":\1}' || [ "$tries" -gt 120 ]; do
+  tries=$((tries + 1))
+  sleep 1
+done
+settlement
 echo "-- and that is all this token may do"
 as_aggregator "$url/api/v1/sites/depot/sessions"

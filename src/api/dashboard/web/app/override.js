@@ -89,7 +89,10 @@ function Weigh({ evse, action }) {
 // The plan with it against the plan without it.
 export function Effect({ effect }) {
   if (!effect) return html`<p>${t("The effect was not computed: too many ask at once.")}</p>`;
-  const delayed = effect.delayed ?? [];
+  // Who goes short first, then who waits longest.
+  const later = (v) => Date.parse(v.ready_after ?? "9999-01-01") - Date.parse(v.ready_before);
+  const lacks = (v) => v.unmet_after_kwh - v.unmet_before_kwh;
+  const delayed = [...(effect.delayed ?? [])].sort((a, b) => lacks(b) - lacks(a) || later(b) - later(a));
   const missed = delayed.reduce((sum, v) => sum + v.unmet_after_kwh - v.unmet_before_kwh, 0);
   return html`<dl class="tiles">
       <div class=${`tile ${effect.cost_change > 0.005 ? "warn" : ""}`}>
@@ -108,7 +111,7 @@ export function Effect({ effect }) {
     </dl>
     ${effect.vehicles_delayed === 0 && html`<p>${t("It delays nobody.")}</p>`}
     <ul class="rows">
-      ${delayed.slice(0, 20).map(
+      ${delayed.slice(0, 8).map(
         (v) => html`<li>
           <strong>${v.evse}</strong>${" "}
           ${v.ready_after
@@ -118,6 +121,7 @@ export function Effect({ effect }) {
           }
         </li>`,
       )}
+      ${delayed.length > 8 && html`<li class="quiet">${t("and {count} more, by less", { count: delayed.length - 8 })}</li>`}
     </ul>`;
 }
 

@@ -88,7 +88,11 @@ function why(row) {
   if (row.station && row.station.state !== "connected") return t("its last profile holds, then its fallback");
   if (row.asked !== null && row.holds !== null && row.holds < row.asked - 0.1) return t("a raise is on its way");
   if (row.asked !== null && row.holds !== null && row.holds > row.asked + 0.1) return t("a lowering is on its way: the higher one counts");
-  if (row.car && row.measured !== null && row.holds !== null && row.measured < row.holds - 0.5) return t("the car takes less than it may");
+  if (row.car && row.measured !== null && row.holds !== null) {
+    // Limits hold at the highest voltage: at the usual one a tenth less is all of it.
+    if (row.measured > row.holds + 0.3) return t("the reading is older than the limit, or it is not followed yet");
+    if (row.measured < row.holds / 1.1 - 0.3) return t("the car takes less than it may");
+  }
   return "";
 }
 
