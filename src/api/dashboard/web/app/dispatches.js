@@ -8,7 +8,7 @@ import { clock, dayClock, kw, kwh, number, span } from "./time.js";
 import { t } from "./text.js";
 
 const VERDICTS = { accepted: "good", partially: "warn", rejected: "bad", withdrawn: "idle" };
-const words = (name) => t(String(name ?? "–").replaceAll("_", " "));
+const words = (name) => t(String(name ?? "–").replaceAll("_", " ").toLowerCase());
 
 // Power that could be shed or added per slot, around the plan.
 export function Flexibility() {
