@@ -75,25 +75,20 @@ async fn main() {
     let id = arguments.next().unwrap_or_else(|| "CP-1".into());
     println!("{id} dials {url} with a password that nobody knows; its driver's card is {CARD}");
     println!("approve it, then paste its password here:");
-    let mut typed = tokio::task::spawn_blocking(|| {
+    let stranger = switch_on(&url, &id, "not-known-to-anybody".into());
+    let typed = tokio::task::spawn_blocking(|| {
         let mut line = String::new();
         let read = std::io::stdin().lock().read_line(&mut line);
         read.map(|_| line.trim().to_owned())
     });
-    let password = loop {
-        // One try now and then, as chargers do: who tries all the time is made to wait.
-        let stranger = switch_on(&url, &id, "not-known-to-anybody".into());
-        tokio::time::sleep(Duration::from_millis(150)).await;
-        stranger.stop().await;
-        tokio::select! {
-            typed = &mut typed => match typed {
-                Ok(Ok(password)) if !password.is_empty() => break password,
-                _ => return,
-            },
-            () = tokio::time::sleep(Duration::from_secs(10)) => {}
-            _ = tokio::signal::ctrl_c() => return,
-        }
+    let password = tokio::select! {
+        typed = typed => match typed {
+            Ok(Ok(password)) if !password.is_empty() => password,
+            _ => return,
+        },
+        _ = tokio::signal::ctrl_c() => return,
     };
+    stranger.stop().await;
     let fleet = switch_on(&url, &id, password);
     loop {
         fleet.advance_to(now());
