@@ -150,7 +150,12 @@ impl Registry {
         let count = keys.len();
         let mut claims = Vec::new();
         for key in keys {
-            let Some(Replayed { state, since }) = replay(&self.common, &key).await? else {
+            let Some(Replayed {
+                state,
+                since,
+                events,
+            }) = replay(&self.common, &key).await?
+            else {
                 continue;
             };
             if state.removed {
@@ -160,7 +165,7 @@ impl Registry {
             let site_seq = state.last_seq;
             let now = self.common.clock.now();
             self.common.chronicle.restore(&key, &state, now).await;
-            let handle = self.start(key.clone(), state);
+            let handle = self.start(key.clone(), state, events);
             let submission = Submission {
                 events: vec![EventKind::Restarted],
                 records: Vec::new(),
@@ -192,13 +197,13 @@ impl Registry {
             let before = replay(&self.common, &key)
                 .await
                 .map_err(|error| PortError::Storage(error.to_string()))?;
-            let state = before.map_or_else(
-                || SiteState::new(site.clone(), self.common.clock.now()),
-                |before| before.state,
+            let (state, events) = before.map_or_else(
+                || (SiteState::new(site.clone(), self.common.clock.now()), 0),
+                |before| (before.state, before.events),
             );
             let now = self.common.clock.now();
             self.common.chronicle.restore(&key, &state, now).await;
-            self.start(key.clone(), state);
+            self.start(key.clone(), state, events);
         }
         let event = EventKind::SiteConfigured {
             site: Box::new(site),
@@ -269,13 +274,14 @@ impl Registry {
         *places = next;
     }
 
-    fn start(&self, key: SiteKey, state: SiteState) -> Handle {
+    fn start(&self, key: SiteKey, state: SiteState, replayed: u64) -> Handle {
         let (inbox, submissions) = mpsc::channel(INBOX);
         let core = SiteCore::new(state, self.common.policy.clone());
         let (published, state) = watch::channel(core.snapshot());
         let actor = SiteActor {
             key: key.clone(),
             core,
+            replayed,
             inbox: submissions,
             published,
             journal: self.common.journal.clone(),
@@ -379,6 +385,8 @@ struct Replayed {
     state: SiteState,
     /// Since when it names each source; `None` = since before its snapshot.
     since: BTreeMap<EvseSource, Option<Time>>,
+    /// Events behind its snapshot.
+    events: u64,
 }
 
 /// Rebuilds a site's state from its snapshot and the events after it; `None` for a site of which
@@ -411,7 +419,12 @@ async fn replay(common: &Common, key: &SiteKey) -> Result<Option<Replayed>, Load
             state.apply(event);
         }
     }
-    Ok(state.map(|state| Replayed { state, since }))
+    let events = u64::try_from(loaded.events.len()).unwrap_or(u64::MAX);
+    Ok(state.map(|state| Replayed {
+        state,
+        since,
+        events,
+    }))
 }
 
 fn note_sources(since: &mut BTreeMap<EvseSource, Option<Time>>, site: &Site, at: Option<Time>) {

@@ -223,10 +223,12 @@ impl World {
         done
     }
 
-    /// How often true power rose above the limit.
-    pub(crate) fn excursions(&self) -> usize {
-        self.cpo
-            .with_depot(|depot| depot.meter().excursions().count())
+    /// When true power was above the limit.
+    pub(crate) fn excursions(&self) -> Vec<String> {
+        self.cpo.with_depot(|depot| {
+            let all = depot.meter().excursions();
+            all.map(|excursion| format!("{excursion:?}")).collect()
+        })
     }
 
     /// What the partner found wrong, but for what a service that is dead cannot take.

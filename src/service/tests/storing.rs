@@ -123,3 +123,28 @@ async fn on_a_disk_that_is_nearly_full_sites_go_on_lowering_and_nothing_else_is_
     rig.store.be_nearly_full(false);
     records.write(vec![other]).await.expect("stored");
 }
+
+#[tokio::test]
+async fn a_service_that_is_killed_again_and_again_does_not_replay_more_and_more() {
+    let mut store = Arc::new(MemoryStore::new());
+    let journal = |store: &Arc<MemoryStore>| Journal::new(store.clone() as Arc<dyn Store>);
+    let rig = Rig::on(store.clone());
+    rig.go_live().await;
+    for _ in 0..12 {
+        store.crash();
+        store = Arc::new(store.reopen().expect("readable"));
+        let rig = Rig::on(store.clone());
+        rig.registry.load().await.expect("restored");
+        // Far less than a snapshot is due for, in each life.
+        for _ in 0..40 {
+            rig.submit(vec![EventKind::Ticked]).await.expect("stored");
+        }
+    }
+    let loaded = journal(&store).load(&site().key()).await.expect("no gaps");
+    assert!(loaded.last_seq() > 480, "{}", loaded.last_seq());
+    assert!(
+        loaded.events.len() <= 250,
+        "{} are replayed",
+        loaded.events.len()
+    );
+}
