@@ -4,7 +4,10 @@
 //! [`play`] plays one site; a site's chance depends on nothing but the seed and its index, so that
 //! sites run on any core in any order and give the same. [`shrink`] makes a failing one small.
 
+mod breakdowns;
 mod chance;
+mod comings;
+mod days;
 #[cfg(test)]
 mod mutants;
 mod oracle;
@@ -13,6 +16,7 @@ mod post;
 mod report;
 pub mod scenario;
 mod service;
+mod share;
 mod site;
 mod spoil;
 #[cfg(test)]

@@ -9,7 +9,7 @@ use chrono::{NaiveTime, TimeDelta};
 
 use super::chance::Chance;
 use super::oracle::Oracle;
-use super::post::{Asked, Parked, Post};
+use super::post::{Asked, Post};
 use super::report::SiteReport;
 use super::scenario::Scenario;
 use super::service::Service;
@@ -18,10 +18,10 @@ use super::spoil::Spoil;
 use crate::domain::command::{Action, Answer, Command};
 use crate::domain::curve::PowerCurve;
 use crate::domain::event::{EventKind, PartnerHealth};
-use crate::domain::id::{CommandId, PartnerId, SessionId, SignalKey};
-use crate::domain::quantity::{Energy, Power};
-use crate::domain::session::{Needs, Reading, Session, SessionStatus};
-use crate::domain::signal::{SignalKind, SignalSeries, SignalSlot};
+use crate::domain::id::{CommandId, PartnerId, SessionId};
+use crate::domain::quantity::Power;
+use crate::domain::session::Reading;
+use crate::domain::signal::SignalKind;
 use crate::domain::site::{Mode, Site};
 use crate::domain::time::Time;
 
@@ -113,23 +113,23 @@ pub(super) struct World<'a> {
     pub(super) oracle: Oracle,
     pub(super) chances: BTreeMap<&'static str, Chance>,
     pub(super) seed: u64,
-    queue: BTreeMap<(Time, u64), Due>,
-    next_number: u64,
-    wake_at: Option<Time>,
+    pub(super) queue: BTreeMap<(Time, u64), Due>,
+    pub(super) next_number: u64,
+    pub(super) wake_at: Option<Time>,
     /// Other load, in watts.
     pub(super) load: i64,
     /// Per partner: not reachable; tells no results.
     pub(super) down: [bool; 2],
     pub(super) silent: [bool; 2],
     /// How many faults of one kind overlap.
-    layers: BTreeMap<String, i32>,
-    site_meter: bool,
+    pub(super) layers: BTreeMap<String, i32>,
+    pub(super) site_meter: bool,
     pub(super) stalled: bool,
     pub(super) disk_full: bool,
     /// Told while the process is suspended.
-    pent: Vec<EventKind>,
-    sessions: u64,
-    revision: u64,
+    pub(super) pent: Vec<EventKind>,
+    pub(super) sessions: u64,
+    pub(super) revision: u64,
     /// The grid operator's limit in truth: value and its end.
     pub(super) cut: Option<(Power, Time)>,
     /// The same as the service was told: from, value, end.
@@ -371,7 +371,7 @@ impl<'a> World<'a> {
     }
 
     /// The service hears something, if it runs.
-    fn hear(&mut self, kind: EventKind, told: &mut Vec<EventKind>) {
+    pub(super) fn hear(&mut self, kind: EventKind, told: &mut Vec<EventKind>) {
         if self.service.is_dead() {
             return;
         }
@@ -424,18 +424,6 @@ impl<'a> World<'a> {
         }
     }
 
-    /// A turn was not stored: answers are told again; the rest comes with the next message.
-    fn refused(&mut self, told: Vec<EventKind>) {
-        let life = self.service.life;
-        for kind in told {
-            if let EventKind::CommandAnswered { .. } = kind {
-                self.after(TimeDelta::seconds(1), Due::Tell(kind));
-            }
-        }
-        self.after(TimeDelta::seconds(60), Due::Pulled(life, 0));
-        self.after(TimeDelta::seconds(60), Due::Pulled(life, 1));
-    }
-
     /// The service took something in, and it is on disk.
     fn heard(&mut self, kind: &EventKind) {
         match kind {
@@ -466,329 +454,9 @@ impl<'a> World<'a> {
         }
     }
 
-    fn kill(&mut self) {
-        if self.service.is_dead() {
-            return;
-        }
-        self.note(|| "killed".to_owned());
-        self.service.kill();
-        self.pent.clear();
-        self.wake_at = None;
-        self.unsent();
-        let pause = self.seconds("down_for", 1, 300);
-        self.after(pause, Due::Start);
-    }
-
-    fn start(&mut self) {
-        if !self.service.is_dead() {
-            return;
-        }
-        self.service.disk(self.disk_full);
-        match self.service.restart(self.now) {
-            Err(why) if self.spoil.is_off() => self.report.violated(self.now, "replay", why),
-            Ok(()) | Err(_) => {}
-        }
-        self.note(|| "started again".to_owned());
-        let life = self.service.life;
-        self.wake_at = Some(self.now);
-        self.at(self.now, Due::Wake(life));
-        for partner in 0..PARTNERS.len() {
-            let pause = self.seconds("pull", 2, 10);
-            self.after(pause, Due::Pulled(life, partner));
-        }
-        for index in 0..self.posts.len() {
-            if self.posts[index].is_station() && self.posts[index].online {
-                let evse = self.posts[index].evse.id.clone();
-                let booted = self.posts[index].lost;
-                let kind = EventKind::StationConnected { evse, booted };
-                let pause = self.seconds("pull", 2, 10);
-                self.after(pause, Due::Tell(kind));
-                self.retell(index, pause);
-            }
-        }
-    }
-
-    /// A partner's sessions are read back whole.
-    fn pulled(&mut self, partner: usize, told: &mut Vec<EventKind>) {
-        if self.down[partner] {
-            let life = self.service.life;
-            self.after(TimeDelta::seconds(60), Due::Pulled(life, partner));
-            return;
-        }
-        let name = PARTNERS[partner];
-        for post in &self.posts {
-            if post.partner().is_some_and(|holder| holder.as_str() == name)
-                && let Some(car) = &post.car
-            {
-                let mut session = car.session.clone();
-                session.updated_at = self.now;
-                session.energy = Energy::from_joules(car.drawn / 1000);
-                told.push(EventKind::SessionSeen {
-                    session: Box::new(session),
-                });
-            }
-        }
-        if let Ok(partner) = PartnerId::new(name) {
-            let health = PartnerHealth::Current;
-            told.push(EventKind::PartnerSeen { partner, health });
-        }
-        if self.stalled {
-            self.pent.append(told);
-        }
-    }
-
-    /// A station tells its session again.
-    fn retell(&mut self, index: usize, pause: TimeDelta) {
-        if let Some(car) = &self.posts[index].car {
-            let mut session = car.session.clone();
-            session.updated_at = self.now + pause;
-            let session = Box::new(session);
-            self.after(pause, Due::Tell(EventKind::SessionSeen { session }));
-        }
-    }
-
-    fn arrive(&mut self, index: usize, coming: &Coming) {
-        if self.posts[index].car.is_some() {
-            return;
-        }
-        self.sessions += 1;
-        let native_id = format!("S{}", self.sessions);
-        let Ok(id) = SessionId::new(format!("nl*hun*{native_id}")) else {
-            return;
-        };
-        let leaves_told = self.now + coming.stay;
-        let early = self.fault("leaves_early");
-        let late = self.fault("leaves_late");
-        let leaves_at = if early {
-            self.now + coming.stay / 2
-        } else if late {
-            leaves_told + self.seconds("leaves_late", 1800, 6 * 3600)
-        } else {
-            leaves_told
-        };
-        let needs = if coming.tells {
-            Needs {
-                departure: Some(leaves_told),
-                energy: Some(Energy::from_joules(coming.need / 1000)),
-                discharge_allowed: false,
-            }
-        } else {
-            Needs::default()
-        };
-        let session = Session {
-            id: id.clone(),
-            native_id,
-            evse: self.posts[index].evse.id.clone(),
-            status: SessionStatus::Active,
-            started_at: self.now,
-            ended_at: None,
-            energy: Energy::ZERO,
-            reading: None,
-            keys: Vec::new(),
-            needs,
-            updated_at: self.now,
-        };
-        let never_closed = self.fault("never_closed");
-        self.posts[index].profile = None;
-        // A default profile may be gone, and the service may not know; a session's is gone anyhow.
-        self.posts[index].lost &= self.posts[index].is_station();
-        self.posts[index].car = Some(Parked {
-            session: session.clone(),
-            leaves_at,
-            came_at: self.now,
-            need: coming.need,
-            drawn: 0,
-            most_tenths: coming.most_tenths,
-            phases: coming.phases,
-            told: false,
-            never_closed,
-            is_plain: !early,
-            hindered: TimeDelta::zero(),
-            could_get: 0,
-            read: (0, self.now),
-        });
-        self.note(|| format!("{} plugged in at {}", id, session.evse));
-        self.at(leaves_at, Due::Leave(index, id));
-        let delay = if self.fault("told_late") {
-            self.seconds("told_late", 60, 900)
-        } else {
-            self.seconds("told", 0, 3)
-        };
-        self.tell_session(index, session, delay);
-    }
-
-    /// A peer tells of a session: perhaps twice, perhaps an older version after it.
-    fn tell_session(&mut self, index: usize, session: Session, delay: TimeDelta) {
-        let partner = self.partner_index(index);
-        if partner.is_some_and(|partner| self.down[partner]) || !self.posts[index].online {
-            // It is told when they are read back, or when the station is there again.
-            return;
-        }
-        let tell = |session: Session| {
-            Due::Tell(EventKind::SessionSeen {
-                session: Box::new(session),
-            })
-        };
-        if self.fault("told_twice") {
-            let again = delay + self.seconds("told_twice", 0, 60);
-            self.after(again, tell(session.clone()));
-        }
-        if self.fault("out_of_order") {
-            let mut older = session.clone();
-            older.updated_at -= TimeDelta::seconds(1);
-            older.energy = Energy::ZERO;
-            let after = delay + TimeDelta::milliseconds(500);
-            self.after(after, tell(older));
-        }
-        self.after(delay, tell(session));
-    }
-
-    fn leave(&mut self, index: usize, id: &SessionId) {
-        let is_there = |car: &Parked| car.session.id == *id;
-        let Some(car) = self.posts[index].car.take_if(|car| is_there(car)) else {
-            return;
-        };
-        self.note(|| format!("{id} unplugged"));
-        let post = &mut self.posts[index];
-        post.profile = None;
-        post.owed = None;
-        post.asked.retain(|asked| asked.is_default);
-        self.report.left(&car, self.now);
-        if !car.never_closed {
-            let mut session = car.session;
-            session.status = SessionStatus::Ended;
-            session.ended_at = Some(self.now);
-            session.energy = Energy::from_joules(car.drawn / 1000);
-            session.updated_at = self.now;
-            let delay = self.seconds("told", 0, 3);
-            self.tell_session(index, session, delay);
-        }
-    }
-
-    /// Everything that is measured.
-    fn read_meters(&mut self, told: &mut Vec<EventKind>) {
-        for index in 0..self.posts.len() {
-            if self.posts[index].car.is_none() {
-                continue;
-            }
-            let lost = self.fault("reading_lost");
-            let negative = self.fault("reading_negative");
-            let absurd = self.fault("reading_absurd");
-            let now = self.now;
-            let partner = self.partner_index(index);
-            let unheard =
-                partner.is_some_and(|partner| self.down[partner]) || !self.posts[index].online;
-            let post = &mut self.posts[index];
-            let (frozen, is_station, evse) = (post.frozen, post.is_station(), post.evse.id.clone());
-            let Some(car) = post.car.as_mut().filter(|car| car.told) else {
-                continue;
-            };
-            if lost || unheard || now <= car.read.1 {
-                continue;
-            }
-            if !frozen {
-                let span = (now - car.read.1).num_milliseconds().max(1);
-                let mean = (car.drawn - car.read.0) / span;
-                car.read = (car.drawn, now);
-                car.session.reading = Some(Reading {
-                    power: Power::from_watts(mean),
-                    at: now,
-                });
-            }
-            let Some(mut reading) = car.session.reading else {
-                continue;
-            };
-            if frozen {
-                reading.at = now;
-            } else if negative {
-                reading.power = Power::from_watts(-reading.power.watts());
-            } else if absurd {
-                reading.power = reading.power * 1000;
-            }
-            car.session.energy = Energy::from_joules(car.read.0 / 1000);
-            car.session.updated_at = now;
-            let kind = if is_station {
-                EventKind::EvseMeasured {
-                    evse,
-                    reading,
-                    energy: Some(car.session.energy),
-                }
-            } else {
-                let mut session = car.session.clone();
-                session.reading = Some(reading);
-                EventKind::SessionSeen {
-                    session: Box::new(session),
-                }
-            };
-            self.hear(kind, told);
-        }
-        if self.site_meter {
-            let reading = self.site_reading();
-            self.hear(EventKind::SiteMetered { reading }, told);
-        }
-    }
-
-    fn site_reading(&self) -> Reading {
-        let evs: Power = self.posts.iter().map(|post| post.draw(self.now)).sum();
-        Reading {
-            power: evs + Power::from_watts(self.load),
-            at: self.now,
-        }
-    }
-
     pub(super) fn partner_index(&self, post: usize) -> Option<usize> {
         let partner = self.posts[post].partner()?;
         PARTNERS.iter().position(|name| *name == partner.as_str())
-    }
-
-    fn switch(&mut self, switch: Switch, is_on: bool, told: &mut Vec<EventKind>) {
-        // Two of a kind may overlap: the last to end ends it.
-        let layer = self.layers.entry(format!("{switch:?}")).or_default();
-        *layer += if is_on { 1 } else { -1 };
-        let holds = *layer > 0;
-        self.note(|| format!("{switch:?} {is_on}"));
-        match switch {
-            Switch::Disobedient(post) => self.posts[post].obeys = !holds,
-            Switch::Offline(post) => {
-                self.posts[post].online = !holds;
-                if !holds {
-                    let evse = self.posts[post].evse.id.clone();
-                    let booted = self.posts[post].lost;
-                    self.hear(EventKind::StationConnected { evse, booted }, told);
-                    self.retell(post, TimeDelta::seconds(1));
-                }
-            }
-            Switch::Frozen(post) => self.posts[post].frozen = holds,
-            Switch::Down(partner) => {
-                self.down[partner] = holds;
-                let health = if holds {
-                    PartnerHealth::Stale
-                } else {
-                    let life = self.service.life;
-                    self.after(TimeDelta::seconds(5), Due::Pulled(life, partner));
-                    return;
-                };
-                if let Ok(partner) = PartnerId::new(PARTNERS[partner]) {
-                    let kind = EventKind::PartnerSeen { partner, health };
-                    self.after(TimeDelta::seconds(30), Due::Tell(kind));
-                }
-            }
-            Switch::Silent(partner) => self.silent[partner] = holds,
-            Switch::SiteMeter => self.site_meter = !holds,
-            Switch::Disk => {
-                self.disk_full = holds;
-                if !self.service.is_dead() {
-                    self.service.disk(holds);
-                }
-            }
-            Switch::Stall => {
-                self.stalled = holds;
-                if !holds {
-                    told.append(&mut self.pent);
-                    self.wake_at = self.wake_at.or(Some(self.now));
-                }
-            }
-        }
     }
 
     /// The limit of the grid in truth, from now on.
@@ -806,193 +474,6 @@ impl<'a> World<'a> {
         match self.told_cut {
             Some((from, limit, end)) => PowerCurve::new(own, [(from, own.min(limit)), (end, own)]),
             None => PowerCurve::constant(own),
-        }
-    }
-
-    /// The faults and cars of a day.
-    fn day(&mut self) {
-        self.after(TimeDelta::days(1), Due::Day);
-        let hours = |world: &mut Self, name| world.seconds(name, 0, 86_399);
-        for post in 0..self.posts.len() {
-            let station = self.posts[post].is_station();
-            for (kind, switch, longest) in [
-                ("disobedient", Switch::Disobedient(post), 4 * 3600),
-                ("reading_frozen", Switch::Frozen(post), 6 * 3600),
-                ("offline", Switch::Offline(post), 2 * 3600),
-            ] {
-                if self.fault(kind) && (kind != "offline" || station) {
-                    let from = hours(self, kind);
-                    let span = self.seconds(kind, 60, longest);
-                    self.after(from, Due::Switch(switch, true));
-                    self.after(from + span, Due::Switch(switch, false));
-                }
-            }
-            if self.fault("reboot") {
-                let at = hours(self, "reboot");
-                self.after(at, Due::Switch(Switch::Offline(post), true));
-                let span = self.seconds("reboot", 20, 180);
-                if self.fault("profiles_lost") {
-                    self.after(at + span / 2, Due::Forget(post));
-                }
-                self.after(at + span, Due::Switch(Switch::Offline(post), false));
-            }
-            self.cars(post);
-        }
-        for partner in 0..PARTNERS.len() {
-            if self.fault("partner_down") {
-                let from = hours(self, "partner_down");
-                let span = self.seconds("partner_down", 60, 2 * 3600);
-                self.after(from, Due::Switch(Switch::Down(partner), true));
-                self.after(from + span, Due::Switch(Switch::Down(partner), false));
-            }
-            if self.fault("silent") {
-                self.after(
-                    TimeDelta::zero(),
-                    Due::Switch(Switch::Silent(partner), true),
-                );
-                let whole = TimeDelta::days(1);
-                self.after(whole, Due::Switch(Switch::Silent(partner), false));
-            }
-        }
-        for (kind, switch, longest) in [
-            ("site_meter_lost", Switch::SiteMeter, 6 * 3600),
-            ("disk_full", Switch::Disk, 1800),
-            ("stall", Switch::Stall, 900),
-        ] {
-            if self.fault(kind) {
-                let from = hours(self, kind);
-                let span = self.seconds(kind, 30, longest);
-                self.after(from, Due::Switch(switch, true));
-                self.after(from + span, Due::Switch(switch, false));
-            }
-        }
-        if self.fault("kill") {
-            let at = hours(self, "kill");
-            self.after(at, Due::Kill);
-        }
-        self.loads();
-        if self.fault("limit_cut") {
-            self.cut_limit();
-        }
-        if self.fault("limit_absurd") {
-            let at = hours(self, "limit_absurd");
-            let from = self.now + at;
-            let kind = self.series("trader", from, TimeDelta::hours(2), 1_000_000_000_000);
-            self.after(at, Due::Tell(kind));
-        }
-    }
-
-    fn loads(&mut self) {
-        let own = self.site.circuits[0].import_limit.unwrap_or(Power::ZERO);
-        let highest = own.watts() * i64::from(self.scenario.site.base_load_percent) / 100;
-        for hour in 0..24 {
-            // Day and night, with something on top.
-            let day = if (7..20).contains(&hour) {
-                highest * 6 / 10
-            } else {
-                highest * 3 / 10
-            };
-            let watts = day + self.chance("load").between(-highest / 10, highest / 10);
-            let at = TimeDelta::hours(hour) + self.seconds("load", 0, 3599);
-            self.after(at, Due::Load(watts.max(0)));
-        }
-        if self.fault("load_jump") {
-            let at = self.seconds("load_jump", 0, 80_000);
-            self.after(at, Due::Load(highest));
-        }
-    }
-
-    fn cut_limit(&mut self) {
-        let own = self.site.circuits[0].import_limit.unwrap_or(Power::ZERO);
-        let share = self.chance("limit_cut").between(30, 90);
-        let limit = own.scaled_down(share, 100);
-        let from = self.seconds("limit_cut", 0, 70_000);
-        let span = self.seconds("limit_cut", 900, 3 * 3600);
-        let lead = self.seconds("limit_cut", -3600, 3600);
-        let start = self.now + from;
-        let lead = lead.max(TimeDelta::zero());
-        let told = if self.fault("cut_told_late") {
-            from + self.seconds("cut_told_late", 1, 600)
-        } else {
-            (from - lead).max(TimeDelta::zero())
-        };
-        let kind = self.series("dso", start, span, limit.watts());
-        self.after(from, Due::Cut(limit, start + span));
-        self.after(told, Due::Tell(kind));
-    }
-
-    fn series(&mut self, source: &str, start: Time, span: TimeDelta, value: i64) -> EventKind {
-        self.revision += 1;
-        let key = SignalKey::new(format!("limit-{source}"));
-        let slot = SignalSlot {
-            start,
-            end: start + span,
-            value,
-        };
-        match key {
-            Ok(key) => EventKind::SignalSet {
-                series: Box::new(SignalSeries {
-                    key,
-                    source: source.to_owned(),
-                    revision: self.revision,
-                    kind: if source == "dso" {
-                        SignalKind::ImportLimit
-                    } else {
-                        SignalKind::ImportFallback
-                    },
-                    circuit: None,
-                    evse: None,
-                    evses_only: false,
-                    slots: vec![slot],
-                    priority: 10,
-                    hard: true,
-                    issued_at: self.now,
-                    received_at: self.now,
-                    valid_until: None,
-                }),
-            },
-            Err(_) => EventKind::Ticked,
-        }
-    }
-
-    fn cars(&mut self, post: usize) {
-        let shape = self.scenario.cars.clone();
-        let pick = |world: &mut Self, name, pair: [u32; 2]| {
-            world
-                .chance(name)
-                .between(i64::from(pair[0]), i64::from(pair[1]))
-        };
-        let count = pick(self, "cars", shape.per_evse);
-        for _ in 0..count {
-            let at = self.chance("arrival").between(0, 86_399_000);
-            let at = if self.chance("burst").percent(shape.burst_percent) {
-                // All bursts of a day meet at the same two seconds of each quarter of it.
-                let quarter = at / 21_600_000 * 21_600_000 + 7_200_000;
-                quarter + self.chance("burst").between(0, 2000)
-            } else {
-                at
-            };
-            let stay = TimeDelta::minutes(pick(self, "stay", shape.stay_min));
-            let evse = &self.posts[post].evse;
-            let phases = i64::try_from(evse.phases.len()).unwrap_or(1);
-            let amps = evse.max.watts() / (230 * phases.max(1));
-            let phases = if phases == 3 && self.chance("phases").percent(20) {
-                1
-            } else {
-                phases
-            };
-            let most = self.chance("most").between(16, amps.max(16)).min(amps) * 10;
-            let full = most * 230 * phases / 10 * stay.num_milliseconds();
-            let need = full / 100 * pick(self, "need", shape.need_percent);
-            let tells = self.chance("tells").percent(shape.told_percent);
-            let coming = Coming {
-                stay,
-                need,
-                most_tenths: most,
-                phases,
-                tells,
-            };
-            self.after(TimeDelta::milliseconds(at), Due::Arrive(post, coming));
         }
     }
 
