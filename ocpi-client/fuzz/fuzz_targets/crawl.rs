@@ -35,7 +35,7 @@ fuzz_target!(|text: &str| {
         assert!(asked.insert(url.to_string()), "{url} asked for twice");
         assert!(asked.len() <= MAX_PAGES);
         let Some((headers, items)) = pages.next() else { return };
-        pager.feed(headers.clone(), *items);
+        pager.feed(headers, *items);
     }
     assert_eq!(pager.pages(), asked.len());
 });

@@ -23,13 +23,13 @@ pub fn parse(operation: &'static str, text: &str) -> Result<Url, Error> {
 /// The address of something below an endpoint, with exactly one slash between the parts.
 ///
 /// Each segment is percent-encoded. Empty segments, `.` and `..` would name something else and are
-/// refused.
+/// refused, and so are control characters: tabs and line feeds vanish from addresses, so that a `..`
+/// could hide behind one.
 pub fn below(operation: &'static str, endpoint: &Url, segments: &[&str]) -> Result<Url, Error> {
     let mut url = endpoint.clone();
-    if let Some(bad) = segments
-        .iter()
-        .find(|segment| matches!(**segment, "" | "." | ".."))
-    {
+    if let Some(bad) = segments.iter().find(|segment| {
+        matches!(**segment, "" | "." | "..") || segment.chars().any(char::is_control)
+    }) {
         let detail = format!("{bad:?} cannot be part of an address");
         return Err(Error::Address { operation, detail });
     }

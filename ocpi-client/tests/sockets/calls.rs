@@ -106,7 +106,7 @@ async fn the_response_url_is_percent_encoded_in_queries() {
 #[tokio::test]
 async fn an_address_that_would_mean_something_else_is_not_called() {
     let server = platform().await;
-    for session_id in ["", ".", ".."] {
+    for session_id in ["", ".", "..", "..\n", "\t..", "S\r1"] {
         let reply = client()
             .put_charging_profile(&server.url, session_id, &profile("x"))
             .await;
