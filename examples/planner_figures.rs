@@ -157,6 +157,8 @@ impl Depot {
         let sessions = stays
             .iter()
             .map(|stay| PastSession {
+                stated_departure: None,
+                stated_energy: None,
                 id: SessionId::new(&stay.id).unwrap(),
                 evse: EvseId::new(&stay.evse).unwrap(),
                 started_at: stay.arrival,

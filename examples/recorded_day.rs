@@ -1,87 +1,144 @@
-//! One recorded day through the real circle - state, planner, dispatch - in virtual time, without
-//! sockets and store: what a setting of the policy is worth.
+//! Recorded days as the demo plays them - arrival reserve, least power, slow ends of charging, drivers
+//! who keep their word - through the real circle in virtual time, without sockets and store: a line a
+//! day, and whoever was not ready.
 //!
 //! ```text
-//! cargo run --release --example recorded_day -- 2019-10-02 [KEY=VALUE ...]
+//! cargo run --release --example recorded_day -- [all | DAY ...] [KEY=VALUE ...]
 //! ```
 //!
-//! Keys: `limit_kw`, `waiting` (millionths of the currency per kWh and hour), `days` (of expected
-//! arrivals), `margin_s`, `hold_s`, `slot_s`, `short` (1: name who is short).
+//! `all` takes every day on which unmanaged charging breaks the limit; without a day, the demo's.
+//! Keys: `limit_kw`, and the settings of a policy. What other sites and other knowledge would give is
+//! what `evenload backtest` is for.
 #![expect(clippy::print_stdout, reason = "an example prints")]
 #![expect(clippy::expect_used, reason = "an example may stop where it stands")]
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{NaiveDate, TimeDelta};
 use evenload::domain::event::{EventKind, PartnerHealth};
 use evenload::domain::evse::{Evse, EvseSource, Supply};
 use evenload::domain::id::{CircuitId, EvseId, PartnerId, SessionId, SignalKey, SiteId, TenantId};
 use evenload::domain::policy::Policy;
-use evenload::domain::quantity::{Power, Price};
+use evenload::domain::quantity::Power;
 use evenload::domain::session::{Needs, PastSession};
 use evenload::domain::signal::{SignalKind, SignalSeries, SignalSlot};
 use evenload::domain::site::{ArrivalReserve, Circuit, Mode, Site};
+use evenload::domain::time::Time;
 use evenload::sim::circle::{Circle, CircleOptions};
-use evenload::sim::methods::{equal_share, unmanaged};
+use evenload::sim::methods::{MethodResult, equal_share, unmanaged};
 use evenload::sim::recorded::{CURRENCY, Recording, TIME_ZONE, day_bounds};
 use evenload::sim::world::{Depot, Grid};
+use serde_json::json;
 
-fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let day: NaiveDate = arguments
-        .next()
-        .unwrap_or_else(|| "2019-10-02".into())
-        .parse()
-        .expect("a day such as 2019-10-02");
-    let mut policy = Policy::default();
-    let (mut limit_kw, mut short) = (140.0, false);
-    for argument in arguments {
-        let (key, value) = argument.split_once('=').expect("KEY=VALUE");
-        let number: f64 = value.parse().expect("a number");
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "small numbers"
-        )]
-        let whole = number as u32;
-        match key {
-            "limit_kw" => limit_kw = number,
-            "waiting" => policy.waiting_price = Price::from_micros(i64::from(whole)),
-            "days" => policy.expected_arrival_days = whole,
-            "margin_s" => policy.ready_margin_s = whole,
-            "hold_s" => policy.min_hold_s = whole,
-            "slot_s" => policy.slot_s = whole,
-            "short" => short = number > 0.0,
-            other => unreachable!("unknown key {other}"),
-        }
-    }
-    play(day, Power::from_kilowatts(limit_kw), policy, short);
+/// What three methods came to on a day.
+struct Played {
+    unmanaged: MethodResult,
+    equal_share: MethodResult,
+    evenload: MethodResult,
+    pushes: u64,
 }
 
-fn play(day: NaiveDate, limit: Power, policy: Policy, short: bool) {
+fn main() {
     let recording = Recording::embedded().expect("sound");
+    let mut policy = json!(Policy::default());
+    let mut limit_kw = 140.0;
+    let mut days: Vec<NaiveDate> = Vec::new();
+    let mut all = false;
+    for argument in std::env::args().skip(1) {
+        match argument.split_once('=') {
+            Some(("limit_kw", value)) => limit_kw = value.parse().expect("a number"),
+            Some((key, value)) => policy[key] = serde_json::from_str(value).expect("a number"),
+            None if argument == "all" => all = true,
+            None => days.push(argument.parse().expect("a day such as 2019-10-02")),
+        }
+    }
+    let policy: Policy = serde_json::from_value(policy).expect("settings of a policy");
+    let limit = Power::from_kilowatts(limit_kw);
+    if all {
+        days = recording.days();
+    } else if days.is_empty() {
+        days.push("2019-10-02".parse().expect("valid"));
+    }
+    println!(
+        "{:<11} {:>5} {:>10} {:>18} {:>18} {:>9} {:>9} {:>7}",
+        "day",
+        "cars",
+        "unmanaged",
+        "equal share, ready",
+        "evenload, ready",
+        "peak kW",
+        "over",
+        "pushes"
+    );
+    let (mut played, mut cheaper, mut ready) = (0, 0, 0);
+    for day in days {
+        let (before, until) = depot(&recording, day, limit);
+        let unmanaged = unmanaged(before, until, CURRENCY);
+        if all && unmanaged.limit_violations == 0 {
+            continue;
+        }
+        let it = play(&recording, day, limit, &policy, unmanaged);
+        let (ours, share) = (&it.evenload, &it.equal_share);
+        println!(
+            "{day} {:>6} {:>10.2} {:>9.2} {:>4}/{:<3} {:>9.2} {:>4}/{:<3} {:>9.1} {:>9} {:>7}",
+            ours.vehicles,
+            it.unmanaged.cost,
+            share.cost,
+            share.ready_on_time,
+            share.reachable,
+            ours.cost,
+            ours.ready_on_time,
+            ours.reachable,
+            ours.peak_kw,
+            ours.limit_violations,
+            it.pushes,
+        );
+        for late in &ours.late {
+            println!("    {late}");
+        }
+        played += 1;
+        cheaper += usize::from(ours.cost < it.unmanaged.cost && ours.cost < share.cost);
+        ready += usize::from(ours.ready_on_time == ours.reachable);
+    }
+    println!("{played} days: everybody ready on {ready}, cheaper than both others on {cheaper}");
+}
+
+/// The depot before the first car, and when the last has left.
+fn depot(recording: &Recording, day: NaiveDate, limit: Power) -> (Depot, Time) {
     let (start, end) = day_bounds(day);
-    let sessions = recording.on(day);
-    let last = sessions.iter().map(|s| s.departure).max().unwrap_or(end);
     let grid = Grid::with_limit(limit, recording.prices().clone());
     let mut depot = Depot::new(start, grid, recording.evses());
-    let mut needs = BTreeMap::new();
+    let sessions = recording.on(day);
     for session in sessions {
         depot.expect(&session.evse, session.car());
+    }
+    let last = sessions.iter().map(|s| s.departure).max().unwrap_or(end);
+    (depot, last + TimeDelta::minutes(1))
+}
+
+fn play(
+    recording: &Recording,
+    day: NaiveDate,
+    limit: Power,
+    policy: &Policy,
+    unmanaged: MethodResult,
+) -> Played {
+    let (start, _) = day_bounds(day);
+    let (before, until) = depot(recording, day, limit);
+    let needs = recording.on(day).iter().map(|session| {
         let said = Needs {
             departure: Some(session.departure),
             energy: Some(session.energy),
             discharge_allowed: false,
         };
-        needs.insert(session.id.clone(), said);
-    }
-    let site = site(&depot, limit);
-    let before = depot.clone();
+        (session.id.clone(), said)
+    });
     let options = CircleOptions {
-        needs,
+        needs: needs.collect(),
         ..CircleOptions::default()
     };
-    let mut circle = Circle::new(site, policy, depot, options);
+    let site = site(&before, limit);
+    let mut circle = Circle::new(site, policy.clone(), before.clone(), options);
     let (mode, evses) = (Mode::Live, BTreeSet::new());
     circle.tell(start, EventKind::ModeSet { mode, evses });
     let (partner, health) = (partner(), PartnerHealth::Current);
@@ -89,66 +146,30 @@ fn play(day: NaiveDate, limit: Power, policy: Policy, short: bool) {
     let past = recording
         .between(start - TimeDelta::days(28), start)
         .iter()
+        .filter(|s| s.departure < start)
         .map(|s| PastSession {
             id: SessionId::new(&s.id).expect("valid"),
             evse: EvseId::new(&s.evse).expect("valid"),
             started_at: s.arrival,
             ended_at: s.departure,
             energy: s.energy,
+            stated_departure: None,
+            stated_energy: None,
         });
-    circle.tell(
-        start,
-        EventKind::HistoryLearned {
-            sessions: past.collect(),
-        },
-    );
-    circle.tell(
-        start,
-        EventKind::SignalSet {
-            series: Box::new(prices(&recording, day)),
-        },
-    );
-    circle.run_until(last + TimeDelta::minutes(1), &|| false);
-    let until = last + TimeDelta::minutes(1);
-    println!(
-        "{:<12} {:>9} {:>9} {:>10} {:>8}",
-        "", "cost", "peak kW", "kWh", "ready"
-    );
-    let row = |name: &str, r: &evenload::sim::methods::MethodResult| {
-        println!(
-            "{name:<12} {:>9.2} {:>9.1} {:>10.1} {:>4}/{:<3} violations {} self-caused {}",
-            r.cost,
-            r.peak_kw,
-            r.kwh,
-            r.ready_on_time,
-            r.reachable,
-            r.limit_violations,
-            r.self_caused
-        );
-    };
-    row("unmanaged", &unmanaged(before.clone(), until, CURRENCY));
-    row("equal share", &equal_share(before, until, CURRENCY));
-    row("evenload", &circle.result(CURRENCY));
-    println!("{} profiles, {} plans", circle.pushes(), circle.plans());
-    let mut causes = BTreeMap::<String, usize>::new();
-    for excursion in &circle.state().excursions.closed {
-        *causes.entry(format!("{:?}", excursion.cause)).or_default() += 1;
+    let sessions = past.collect();
+    circle.tell(start, EventKind::HistoryLearned { sessions });
+    // The next day's prices are public from 13:00.
+    let noon = start + TimeDelta::hours(13);
+    for (at, days) in [(start, 1), (noon, 2)] {
+        let series = Box::new(prices(recording, start, days));
+        circle.tell(at, EventKind::SignalSet { series });
     }
-    println!("excursions of the bound {causes:?}");
-    if short {
-        for stay in circle.depot().stays() {
-            let (got, need) = (stay.drawn.kilowatt_hours(), stay.car.need.kilowatt_hours());
-            if got < need * 0.99 {
-                let local = |at: chrono::DateTime<chrono::Utc>| {
-                    at.with_timezone(&TIME_ZONE).format("%H:%M")
-                };
-                println!(
-                    "short: {} to {} got {got:.2} of {need:.2} kWh",
-                    local(stay.car.arrival),
-                    local(stay.car.departure)
-                );
-            }
-        }
+    circle.run_until(until, &|| false);
+    Played {
+        unmanaged,
+        equal_share: equal_share(before, until, CURRENCY),
+        evenload: circle.result(CURRENCY),
+        pushes: circle.pushes(),
     }
 }
 
@@ -200,9 +221,10 @@ fn site(depot: &Depot, limit: Power) -> Site {
     }
 }
 
-fn prices(recording: &Recording, day: NaiveDate) -> SignalSeries {
-    let (start, end) = day_bounds(day);
-    let hours = recording.prices().within(start, end);
+fn prices(recording: &Recording, start: Time, days: i64) -> SignalSeries {
+    let hours = recording
+        .prices()
+        .within(start, start + TimeDelta::days(days));
     let slots = hours.iter().map(|(at, price)| SignalSlot {
         start: *at,
         end: *at + TimeDelta::hours(1),

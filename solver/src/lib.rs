@@ -29,6 +29,7 @@ mod steps;
 mod storage;
 mod validate;
 mod work;
+mod worth;
 
 pub use audit::{Audit, Violation, audit};
 pub use explanation::{Explanation, Reason};
@@ -43,3 +44,4 @@ pub use solution::{
     AuditSummary, BatteryPlan, Bound, CircuitPlan, Cost, SessionPlan, Solution, Status, UsedBackend,
 };
 pub use solve::{solve, solve_with_phases};
+pub use worth::{Part, Supply, Want, Wants, most_worth};

@@ -43,6 +43,11 @@ pub(super) fn read(reader: &mut Reader) -> Policy {
             &Decimal(0.0..=1.0),
             waiting_price,
         )),
+        unmet_price: Price::from_per_kwh(reader.get(
+            "planner.unmet_price_per_kwh",
+            &Decimal(0.0..=100.0),
+            default.unmet_price.per_kwh(),
+        )),
         replan_s: reader.get("planner.replan_s", &Whole(60..=3600), default.replan_s),
         ready_margin_s: reader.get(
             "planner.ready_margin_s",

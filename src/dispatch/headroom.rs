@@ -1,12 +1,30 @@
 //! Room under the limits, handed out to those who may rise.
 
+use chrono::TimeDelta;
+
+use crate::domain::command::Action;
 use crate::domain::curve::PowerCurve;
 use crate::domain::evse::Evse;
 use crate::domain::id::CircuitId;
+use crate::domain::plan::Plan;
 use crate::domain::quantity::Power;
 use crate::domain::time::Time;
 use crate::state::SiteState;
 use crate::state::bound::{CircuitBound, on_phases};
+
+/// How long after its plan a raise that finds too little room waits for answers that are to come.
+const ROOM_COMES_S: i64 = 5;
+
+/// Until when a raise that finds too little room had better wait; `None`: no longer. The lowerings
+/// of the same plan are under way and make room; a raise sent before that would be sent twice, and
+/// the second time count as changed just now.
+pub(super) fn room_comes_until(state: &SiteState, plan: &Plan, now: Time) -> Option<Time> {
+    let until = plan.made_at + TimeDelta::seconds(ROOM_COMES_S);
+    let mut sent = state.evses.values().flat_map(|it| &it.profiles.outstanding);
+    let is_due =
+        sent.any(|it| !it.unknown && matches!(it.command.action, Action::SetProfile { .. }));
+    (now < until && is_due).then_some(until)
+}
 
 /// The room that is left under every circuit of a site, per instant.
 #[derive(Clone, Debug)]

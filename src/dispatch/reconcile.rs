@@ -8,14 +8,14 @@
 use chrono::TimeDelta;
 
 use super::defaults;
-use super::headroom::Headroom;
+use super::headroom::{Headroom, room_comes_until};
 use super::target::{ends_at, profile_within, wanted};
 use super::trim::make_room;
 use crate::domain::command::{Action, Command};
 use crate::domain::curve::PowerCurve;
 use crate::domain::evse::{Evse, EvseSource};
 use crate::domain::id::{CommandId, EvseId};
-use crate::domain::plan::Plan;
+use crate::domain::plan::{Plan, Reason};
 use crate::domain::policy::Policy;
 use crate::domain::profile::Profile;
 use crate::domain::quantity::Power;
@@ -40,6 +40,8 @@ const PATIENCE: [Patience; 2] = [
 ];
 /// Differences nearer than this are sent after [`Policy::min_hold_s`].
 const NEAR_S: i64 = 10 * 60;
+/// The same, where somebody who must be served now gains by it.
+const RUSHED_HOLD_S: i64 = 30;
 /// Shortest profile over OCPP, where profiles end.
 const SHORTEST_S: i64 = 15 * 60;
 /// Longest pause between attempts at an EVSE that does not answer.
@@ -82,6 +84,8 @@ pub(super) struct Candidate<'a> {
     underneath: PowerCurve,
     pub(super) wanted: PowerCurve,
     pub(super) departure: Option<Time>,
+    /// Why it is planned as it is in the first slot.
+    reason: Option<Reason>,
 }
 
 impl Candidate<'_> {
@@ -171,15 +175,38 @@ pub fn reconcile(state: &SiteState, policy: &Policy, now: Time) -> Dispatch {
         .drain(..)
         .partition(|c| c.wanted.is_within(&c.bound, now));
     raise.sort_by(|a, b| (a.departure, &a.evse.id).cmp(&(b.departure, &b.evse.id)));
+    let is_clipped = |c: &&Candidate<'_>| {
+        let short = c.wanted.at(now) - permitted(state, &headroom, c).at(now);
+        presses(c.reason) && short > policy.dead_band
+    };
+    // Whoever must be served now does not wait until others have kept their profile for a while.
+    let is_rushed = raise.iter().any(|c| is_clipped(&c));
     for candidate in lower.iter().chain(&raise) {
+        let is_lower = candidate.wanted.is_within(&candidate.bound, now);
+        let rushed = if is_lower {
+            is_rushed
+        } else {
+            presses(candidate.reason)
+        };
         let allowed = permitted(state, &headroom, candidate);
+        if differs(
+            &allowed,
+            &candidate.wanted,
+            now,
+            plan.horizon.end(),
+            policy.dead_band,
+        ) && let Some(until) = room_comes_until(state, plan, now)
+        {
+            dispatch.wake(until);
+            continue;
+        }
         let profile = candidate.profile(&allowed, plan.horizon.end(), now);
         if !is_due(
             state,
             &headroom,
             candidate,
             &profile,
-            policy,
+            (policy, rushed),
             now,
             &mut dispatch,
         ) {
@@ -230,6 +257,7 @@ fn candidates<'a>(state: &'a SiteState, plan: &Plan, now: Time) -> Vec<Candidate
                 underneath: known.underneath(evse),
                 wanted: wanted(evse, plan, planned, state.fallback(evse, now), now),
                 departure: planned.departure,
+                reason: planned.reasons.first().copied(),
             })
         })
         .collect()
@@ -252,7 +280,7 @@ fn is_due(
     headroom: &Headroom,
     candidate: &Candidate<'_>,
     profile: &Profile,
-    policy: &Policy,
+    (policy, rushed): (&Policy, bool),
     now: Time,
     dispatch: &mut Dispatch,
 ) -> bool {
@@ -317,7 +345,7 @@ fn is_due(
     let held = |seconds: i64| since_last.is_none_or(|since| since >= TimeDelta::seconds(seconds));
     let steps = [Patience {
         ahead_s: NEAR_S,
-        hold_s: i64::from(policy.min_hold_s),
+        hold_s: i64::from(policy.min_hold_s).min(if rushed { RUSHED_HOLD_S } else { i64::MAX }),
     }];
     for Patience { ahead_s, hold_s } in steps.iter().chain(&PATIENCE) {
         if differs(
@@ -343,6 +371,19 @@ fn retry_at(profiles: &Profiles, policy: &Policy) -> Option<Time> {
     let open = i64::try_from(profiles.outstanding.len()).unwrap_or(i64::MAX);
     let pause = (i64::from(policy.answer_deadline_s) << open.min(6)).min(LONGEST_RETRY_S);
     Some(newest.command.issued_at + TimeDelta::seconds(pause))
+}
+
+/// True if what is planned now is planned for need and not for its price.
+fn presses(reason: Option<Reason>) -> bool {
+    use Reason::{AsSoonAsPossible, CircuitLimit, Deadline, Override, SignalLimit};
+    let needs = [
+        AsSoonAsPossible,
+        CircuitLimit,
+        Deadline,
+        Override,
+        SignalLimit,
+    ];
+    reason.is_some_and(|reason| needs.contains(&reason))
 }
 
 /// True if `at` is not in the future; else notes to come back then.
@@ -498,6 +539,7 @@ fn clearable(state: &SiteState, now: Time) -> Vec<Candidate<'_>> {
                     underneath: known.underneath(evse),
                     bound,
                     departure: None,
+                    reason: None,
                 },
             ))
         })

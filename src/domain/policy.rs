@@ -22,6 +22,9 @@ pub struct Policy {
     pub default_need_s: u32,
     /// Price put on waiting one hour, per kWh: breaks ties towards charging early.
     pub waiting_price: Price,
+    /// What a kWh is worth that a vehicle would leave without, where it is uncertain what it needs
+    /// and when it leaves: no low price is waited for at a higher risk than this.
+    pub unmet_price: Price,
     /// How long before its departure a vehicle should be ready, in seconds, where its need fits in
     /// the shorter stay: cars taper at the end.
     pub ready_margin_s: u32,
@@ -47,7 +50,8 @@ impl Default for Policy {
             expected_arrival_days: 3,
             default_stay_s: 4 * 3600,
             default_need_s: 8 * 3600,
-            waiting_price: Price::from_micros(4_000),
+            waiting_price: Price::from_micros(500),
+            unmet_price: Price::from_micros(300_000),
             ready_margin_s: 900,
             dead_band: Power::from_watts(250),
             min_hold_s: 480,

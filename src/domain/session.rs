@@ -95,6 +95,12 @@ pub struct PastSession {
     pub ended_at: Time,
     /// What it took.
     pub energy: Energy,
+    /// When its driver meant to leave, if that was said.
+    #[serde(default)]
+    pub stated_departure: Option<Time>,
+    /// What its driver asked for, if that was said.
+    #[serde(default)]
+    pub stated_energy: Option<Energy>,
 }
 
 /// A departure the operator or a fleet system filed.

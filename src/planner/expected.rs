@@ -37,7 +37,7 @@ pub(super) struct Phantom {
 }
 
 /// Work days are alike, and so are weekends.
-fn is_weekend(day: NaiveDate) -> bool {
+pub(super) fn is_weekend(day: NaiveDate) -> bool {
     matches!(day.weekday(), Weekday::Sat | Weekday::Sun)
 }
 
@@ -103,7 +103,7 @@ fn models(target: NaiveDate, today: NaiveDate, first: NaiveDate, count: u32) -> 
 }
 
 /// The same session on another day, by the clock on the wall.
-fn shifted(past: &PastSession, target: NaiveDate, zone: Tz) -> Option<(Time, Time)> {
+pub(super) fn shifted(past: &PastSession, target: NaiveDate, zone: Tz) -> Option<(Time, Time)> {
     let wall = target.and_time(past.started_at.with_timezone(&zone).time());
     let start = zone
         .from_local_datetime(&wall)

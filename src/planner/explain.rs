@@ -125,7 +125,7 @@ impl<'e> Explainer<'e> {
         match need.class {
             Class::Paused => return Reason::Override,
             _ if slot >= need.to => return Reason::NotConnected,
-            Class::Charged => return Reason::Charged,
+            Class::Charged | Class::Full => return Reason::Charged,
             Class::Now | Class::Tight | Class::Urgent | Class::Planned => {}
         }
         let power = case.row.power[slot];

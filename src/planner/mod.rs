@@ -6,6 +6,8 @@
 //! for, is replaced by the next rung of the `fallback` module.
 
 pub mod baseline;
+mod belief;
+mod chances;
 pub mod check;
 mod digest;
 mod draft;
@@ -103,5 +105,6 @@ fn solved(
     let mut draft = stages.run()?;
     exchange::exchange(layout, frame, needs, &mut draft);
     top_up::top_up(layout, frame, needs, &mut draft);
+    top_up::keep_alive(layout, frame, needs, &mut draft);
     Some(draft)
 }

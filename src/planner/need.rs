@@ -1,7 +1,9 @@
 //! What every running session wants of the plan, in the plan's slots.
 
 use chrono::TimeDelta;
+use chrono_tz::Tz;
 
+use super::belief::{self, Belief, Trust};
 use super::frame::{Frame, is_controllable};
 use super::layout::Layout;
 use super::room::Place;
@@ -10,8 +12,8 @@ use crate::domain::evse::Evse;
 use crate::domain::id::SessionId;
 use crate::domain::policy::Policy;
 use crate::domain::quantity::{Energy, Power};
-use crate::domain::session::NeedSource;
-use crate::domain::time::Time;
+use crate::domain::session::{NeedSource, PastSession};
+use crate::domain::time::{Horizon, Time};
 use crate::state::SiteState;
 use crate::state::demand::Demand;
 
@@ -28,12 +30,16 @@ pub(super) enum Class {
     Now,
     /// It must leave soon: at once at full power.
     Tight,
-    /// Nobody knows when it leaves, or it should have left: as soon as limits allow.
+    /// Nobody knows for certain when it leaves or what it takes: where power is worth most by what
+    /// is believed, which is mostly as soon as limits allow.
     Urgent,
     /// It leaves at a known time: where energy costs least.
     Planned,
     /// It has all it asked for.
     Charged,
+    /// It takes nothing though it might: the least power, so that it can go on, where nobody else
+    /// wants it.
+    Full,
     /// An operator's override: no charging.
     Paused,
 }
@@ -68,6 +74,8 @@ pub(super) struct Need<'a> {
     pub(super) is_firm: bool,
     /// Somebody said how much it needs.
     pub(super) is_stated: bool,
+    /// What is believed of it, where that is uncertain.
+    pub(super) belief: Belief,
 }
 
 impl Need<'_> {
@@ -80,6 +88,14 @@ impl Need<'_> {
     pub(super) fn energy(&self, power: Power, slot: TimeDelta) -> Energy {
         let (numerator, denominator) = self.share;
         power.scaled_down(numerator, denominator).over(slot)
+    }
+
+    /// The worst-case energy that is offered where `energy` comes into the vehicle.
+    pub(super) fn drawn_from(&self, energy: Energy) -> Energy {
+        let (numerator, denominator) = self.evse.expected_share();
+        let joules = i128::from(energy.joules()) * i128::from(denominator);
+        let joules = joules / i128::from(numerator.max(1));
+        Energy::from_joules(i64::try_from(joules).unwrap_or(i64::MAX))
     }
 
     /// What its maximum brings into the vehicle in the first `slots` slots.
@@ -96,9 +112,50 @@ impl Need<'_> {
             .min(self.max)
     }
 
+    /// True if nobody knows for certain when it leaves or what it takes.
+    pub(super) fn is_uncertain(&self) -> bool {
+        !self.belief.outcomes.is_empty()
+    }
+
     /// True if it takes part in the solver's problems.
     pub(super) fn is_open(&self) -> bool {
         self.class < Class::Charged
+    }
+}
+
+/// What all beliefs of a plan rest on.
+struct Beliefs<'h> {
+    trust: Trust,
+    history: Vec<&'h PastSession>,
+    zone: Tz,
+    now: Time,
+}
+
+impl Beliefs<'_> {
+    /// What is believed of a session; nothing, where what is said of it is certain enough.
+    fn of(&self, demand: &Demand, rate: Power) -> Belief {
+        let is_believed = |source: NeedSource, trust: bool| match source {
+            NeedSource::Departure => true,
+            NeedSource::Preferences | NeedSource::Session => trust,
+            NeedSource::Learned | NeedSource::Default => false,
+        };
+        let is_certain = !demand.late
+            && is_believed(demand.departure_source, self.trust.departure)
+            && is_believed(demand.energy_source, self.trust.energy);
+        let is_silent =
+            demand.energy_source == NeedSource::Default && demand.remaining == Energy::ZERO;
+        if is_certain || is_silent {
+            return Belief::default();
+        }
+        Belief::of(demand, &self.history, rate, self.zone, self.now)
+    }
+
+    /// When it will have left for all that is believed, in steps of half an hour so that it stays
+    /// the same from plan to plan.
+    fn last_departure(&self, belief: &Belief, end: Time) -> Time {
+        let last = belief.outcomes.iter().map(|it| it.leaves).max();
+        let border = Horizon::containing(last.unwrap_or(end), 1800, 1).end();
+        border.min(end)
     }
 }
 
@@ -111,6 +168,14 @@ pub(super) fn needs<'a>(
     now: Time,
 ) -> Vec<Need<'a>> {
     let demands = state.demands(policy, now);
+    let zone = state.site.time_zone;
+    let history = belief::comparable(state.history.iter(), zone, now);
+    let beliefs = Beliefs {
+        trust: Trust::of(&history),
+        history,
+        zone,
+        now,
+    };
     let mut index = 0;
     let mut needs: Vec<Need<'a>> = demands
         .into_iter()
@@ -129,6 +194,7 @@ pub(super) fn needs<'a>(
                     index,
                     &demand,
                     action.map(|a| (a, until)),
+                    &beliefs,
                     frame,
                     policy,
                 )
@@ -144,6 +210,7 @@ fn need<'a>(
     index: usize,
     demand: &Demand,
     action: Option<(OverrideAction, Time)>,
+    beliefs: &Beliefs<'_>,
     frame: &Frame,
     policy: &Policy,
 ) -> Need<'a> {
@@ -173,11 +240,17 @@ fn need<'a>(
         departure: demand.departure,
         is_firm: demand.late,
         is_stated: demand.is_stated(),
+        belief: beliefs.of(demand, taken_at_most),
     };
     // Nobody said how much: no more than the stay can bring, so that nothing counts as missing
     // that nobody asked for.
     if demand.energy_source >= NeedSource::Learned {
         need.wanted = need.wanted.min(need.full_until(need.to, horizon.slot()));
+    }
+    if need.is_uncertain() {
+        need.departure = beliefs.last_departure(&need.belief, horizon.end());
+        need.to = until(need.departure);
+        need.to_early = need.to;
     }
     let one_slot = need.energy(need.min, horizon.slot());
     if need.full_until(need.to_early, horizon.slot()) < need.wanted.max(one_slot) {
@@ -231,11 +304,14 @@ fn class(
         Some(OverrideAction::ChargeNow) => return Class::Now,
         None => {}
     }
+    if demand.full {
+        return Class::Full;
+    }
+    if need.is_uncertain() {
+        return Class::Urgent;
+    }
     if !need.wanted.is_positive() {
         return Class::Charged;
-    }
-    if demand.is_urgent() {
-        return Class::Urgent;
     }
     let stay = demand.departure - now;
     let latest_start = need.energy(need.max, stay - TimeDelta::seconds(TIGHT_S) - taper);

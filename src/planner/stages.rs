@@ -16,6 +16,7 @@
 
 use evenload_solver::{Settings, Solution, Status, UsedBackend, solve};
 
+use super::chances::Chances;
 use super::draft::{Draft, Row};
 use super::expected::Phantom;
 use super::formulation::{Item, Order, problem};
@@ -145,25 +146,19 @@ impl Stages<'_> {
             solved.needs.truncate(kept);
             self.settle(&mut draft.clone(), &mut left, solved);
         }
-        // Nobody knows who of them leaves first: all get a share, and topping up hands out what is
-        // left of the room.
-        let shared = self.capped_at_shares(&left, urgent);
-        let solved = self.solve(&left, shared, Order::Earliest)?;
-        self.settle(draft, room, solved);
+        let chances = Chances {
+            layout: self.layout,
+            frame: self.frame,
+            policy: self.policy,
+            room: &left,
+            phantoms: self.phantoms,
+        };
+        let members: Vec<usize> = urgent.iter().map(|(index, _)| *index).collect();
+        let needs: Vec<&Need<'_>> = members.iter().map(|index| &self.needs[*index]).collect();
+        for (index, power) in members.into_iter().zip(chances.rows(&needs)) {
+            self.take(draft, room, index, Row { power });
+        }
         Some(())
-    }
-
-    /// Each session at most at its share of the room, but able to charge at all.
-    fn capped_at_shares(&self, room: &Room, urgent: Vec<(usize, Item)>) -> Vec<(usize, Item)> {
-        let wanted: Power = urgent.iter().map(|(_, item)| item.max).sum();
-        urgent
-            .into_iter()
-            .map(|(index, item)| {
-                let share = self.share(room, &item, wanted);
-                let max = share.max(item.min).min(item.max);
-                (index, Item { max, ..item })
-            })
-            .collect()
     }
 
     /// A session's part of what the site has free on average until it leaves, by its power among
@@ -314,20 +309,24 @@ impl Stages<'_> {
     fn settle(&self, draft: &mut Draft, room: &mut Room, solved: Solved) {
         draft.origin = worse(draft.origin, &solved.solution);
         for (session, index) in solved.needs.into_iter().enumerate() {
-            let Some(need) = self.needs.get(index) else {
-                continue;
-            };
-            let mut row = Row::of(&solved.solution, session, self.frame.horizon.slots);
-            let place = need.place(self.layout);
-            for (slot, power) in row.power.iter_mut().enumerate() {
-                *power = (*power).min(room.at(place, slot)).min(need.max);
-                if *power < need.min {
-                    *power = Power::ZERO;
-                }
-                room.take(place, slot, *power);
+            if index < self.needs.len() {
+                let row = Row::of(&solved.solution, session, self.frame.horizon.slots);
+                self.take(draft, room, index, row);
             }
-            draft.rows[index] = row;
         }
+    }
+
+    fn take(&self, draft: &mut Draft, room: &mut Room, index: usize, mut row: Row) {
+        let need = &self.needs[index];
+        let place = need.place(self.layout);
+        for (slot, power) in row.power.iter_mut().enumerate() {
+            *power = (*power).min(room.at(place, slot)).min(need.max);
+            if *power < need.min {
+                *power = Power::ZERO;
+            }
+            room.take(place, slot, *power);
+        }
+        draft.rows[index] = row;
     }
 
     fn is_short(&self, solved: &Solved) -> bool {

@@ -8,6 +8,9 @@ use super::need::Need;
 use super::room::Room;
 use crate::domain::quantity::{Energy, Power};
 
+/// Enough for a car to begin again: 1 kW.
+const LEAST: Power = Power::from_watts(1_000);
+
 /// Gives every need that is short more power where limits leave room: who leaves first goes first,
 /// cheapest slots first. A little more than is needed does no harm: a car that is full stops.
 /// Wishes are kept at first; then a need that somebody stated comes before them.
@@ -53,6 +56,7 @@ fn fill(
     slots.sort_by_key(|slot| frame.reckoned(*slot));
     let by_time: Vec<usize> = (0..frame.horizon.slots).collect();
     // Everybody's need comes before anybody's tail.
+    order.retain(|index| !needs[*index].is_uncertain());
     let turns = order.iter().map(|index| (*index, Energy::ZERO));
     let tails = order
         .iter()
@@ -72,6 +76,35 @@ fn fill(
             slots,
             missing,
         );
+    }
+}
+
+/// The least power for those that take nothing at present, where it is left throughout their stay.
+pub(super) fn keep_alive(
+    layout: &Layout<'_>,
+    frame: &Frame,
+    needs: &[Need<'_>],
+    draft: &mut Draft,
+) {
+    let mut room = Room::of(frame);
+    for (need, row) in needs.iter().zip(&draft.rows) {
+        for (slot, power) in row.power.iter().enumerate() {
+            room.take(need.place(layout), slot, *power);
+        }
+    }
+    for (need, row) in needs.iter().zip(&mut draft.rows) {
+        if need.class != super::need::Class::Full {
+            continue;
+        }
+        let place = need.place(layout);
+        let least = need.min.max(LEAST).min(need.max);
+        let stay = 0..need.to.min(row.power.len());
+        if stay.clone().all(|slot| room.at(place, slot) >= least) {
+            for slot in stay {
+                row.power[slot] = least;
+                room.take(place, slot, least);
+            }
+        }
     }
 }
 

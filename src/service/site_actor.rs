@@ -113,12 +113,15 @@ impl SiteActor {
                 ..Own::default()
             };
             let mut planning: Option<(Planning, Busy)> = None;
-            let mut wake_at = self.clock.now();
+            let mut tick_at = self.clock.now();
             // A first turn: a replayed state may want something.
             loop {
                 let mut submissions = Vec::new();
                 let mut planned = None;
-                let mut ticked = false;
+                // One plan at a time, and none while nothing can be stored.
+                let may_plan = planning.is_none() && !own.is_failing;
+                let plan_at = self.core.plan_due().filter(|_| may_plan);
+                let wake_at = plan_at.map_or(tick_at, |due| due.min(tick_at));
                 tokio::select! {
                     biased;
                     _ = self.stop.changed() => break,
@@ -126,7 +129,7 @@ impl SiteActor {
                         if count == 0 { break; }
                     }
                     made = finished(&mut planning) => planned = Some(made),
-                    () = self.clock.sleep_until(wake_at) => ticked = true,
+                    () = self.clock.sleep_until(wake_at) => {}
                 }
                 let busy = self.activity.begin();
                 let now = self.clock.now();
@@ -137,7 +140,7 @@ impl SiteActor {
                 }
                 let before = self.core.clone();
                 let mut wanted = Unsaved::default();
-                if ticked {
+                if tick_at <= now {
                     wanted.events.push(self.core.accept(EventKind::Ticked, now));
                 }
                 self.take_in(&own, &submissions, &mut wanted, now);
@@ -161,7 +164,7 @@ impl SiteActor {
                         planning = Some((self.start_plan(), self.activity.begin()));
                     }
                     // At least a second on, so that a wake-up that changes nothing cannot spin.
-                    wake_at = turn
+                    tick_at = turn
                         .wake_at
                         .unwrap_or(now + TimeDelta::hours(1))
                         .max(now + TimeDelta::seconds(1));
@@ -169,7 +172,7 @@ impl SiteActor {
                     // Nothing of this turn happened. The commands never left, so that their
                     // numbers are free again.
                     self.core = before;
-                    wake_at = now + TimeDelta::seconds(RETRY_S);
+                    tick_at = now + TimeDelta::seconds(RETRY_S);
                     wanted = Unsaved::default();
                 }
                 self.chronicle

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+
 use crate::dispatch;
 use crate::domain::command::{Action, Command};
 use crate::domain::curve::PowerCurve;
@@ -11,6 +13,14 @@ use crate::domain::policy::Policy;
 use crate::domain::time::{Horizon, Time};
 use crate::state::{SiteState, Snapshot};
 
+/// News are gathered for this long before a plan is begun for all of them: what happens together
+/// arrives in several messages, and a plan for the first of them would be old at once. A tenth of a
+/// second, beside the second that a profile takes to be in place.
+const GATHER: TimeDelta = TimeDelta::milliseconds(100);
+/// A renewal comes this long after its border, in seconds: most meters are read on the border, and
+/// what holds from there on is installed already.
+const RENEWAL_LAG_S: i64 = 5;
+
 /// What one turn of dispatch gave: events to be made durable, then commands that may leave.
 #[derive(Debug, Default)]
 pub struct Turn {
@@ -18,7 +28,7 @@ pub struct Turn {
     pub events: Vec<Event>,
     /// May leave once the events are durable.
     pub commands: Vec<Command>,
-    /// When to look again though nothing happened.
+    /// When dispatch is to be asked again though nothing happened.
     pub wake_at: Option<Time>,
 }
 
@@ -49,6 +59,8 @@ pub struct SiteCore {
     policy: Arc<Policy>,
     /// `plan_inputs` of the state that the newest plan was started for.
     planned_inputs: Option<u64>,
+    /// When the first change came that the newest plan does not know.
+    changed_at: Option<Time>,
     /// When the newest plan is old though nothing happened.
     plan_until: Option<Time>,
 }
@@ -61,6 +73,7 @@ impl SiteCore {
             state: Arc::new(state),
             policy: Arc::new(policy),
             planned_inputs: None,
+            changed_at: None,
             plan_until: None,
         }
     }
@@ -94,15 +107,26 @@ impl SiteCore {
             kind,
         };
         Arc::make_mut(&mut self.state).apply(&event);
+        if self.planned_inputs != Some(self.state.plan_inputs) {
+            self.changed_at.get_or_insert(now);
+        }
         event
     }
 
-    /// True if something a plan depends on has changed since the newest plan was started, or it is
-    /// old.
+    /// True if a plan is to be begun now.
     pub fn wants_plan(&self, now: Time) -> bool {
-        let changed = self.planned_inputs != Some(self.state.plan_inputs);
-        let old = self.plan_until.is_none_or(|until| now >= until);
-        (changed || old) && self.has_something_to_plan()
+        self.plan_due().is_some_and(|due| due <= now)
+    }
+
+    /// When a plan is to be begun: a moment after something it depends on has changed, and at the
+    /// latest when the newest one is old. `None`: there is nothing to plan.
+    pub fn plan_due(&self) -> Option<Time> {
+        if !self.has_something_to_plan() {
+            return None;
+        }
+        let changed = self.changed_at.map(|at| at + GATHER);
+        // Never planned: at once.
+        Some(changed.unwrap_or(self.plan_until.unwrap_or(Time::MIN_UTC)))
     }
 
     fn has_something_to_plan(&self) -> bool {
@@ -117,13 +141,15 @@ impl SiteCore {
     /// A plan is being made for the present state; gives the state it is made for.
     pub fn plan_started(&mut self, now: Time) -> Snapshot {
         self.planned_inputs = Some(self.state.plan_inputs);
+        self.changed_at = None;
         self.plan_until = Some(self.next_renewal(now));
         self.snapshot()
     }
 
-    /// When a plan made now is to be renewed: at the next border of that length.
+    /// When a plan made now is to be renewed: shortly after the next border of that length.
     fn next_renewal(&self, now: Time) -> Time {
-        Horizon::containing(now, self.policy.replan_s, 1).end()
+        let lag = TimeDelta::seconds(RENEWAL_LAG_S);
+        Horizon::containing(now - lag, self.policy.replan_s, 1).end() + lag
     }
 
     /// Asks dispatch what goes out now and applies that it is issued.
@@ -156,12 +182,10 @@ impl SiteCore {
                 )
             })
             .collect();
-        let border = self.has_something_to_plan().then(|| self.next_renewal(now));
-        let wake_at = [wanted.wake_at, border].into_iter().flatten().min();
         Turn {
             events,
             commands: wanted.commands,
-            wake_at,
+            wake_at: wanted.wake_at,
         }
     }
 }

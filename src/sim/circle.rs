@@ -196,6 +196,9 @@ impl Circle {
             let turn = self.core.dispatch(now);
             let wake_at = turn.wake_at.unwrap_or(now + TimeDelta::hours(1));
             self.wake_at = wake_at.max(now + TimeDelta::seconds(1));
+            if let Some(due) = self.core.plan_due() {
+                self.wake_at = self.wake_at.min(due);
+            }
             for command in turn.commands {
                 told.push(self.send(command, now));
             }

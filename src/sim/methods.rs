@@ -11,6 +11,74 @@ use crate::domain::time::Time;
 /// A car is ready if it has this share of its energy, in percent, when it leaves.
 pub const READY_PERCENT: i64 = 99;
 
+/// A car that left without its energy.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LateVehicle {
+    /// Its stay.
+    pub session: String,
+    /// When it came.
+    pub arrival: Time,
+    /// When it left.
+    pub departure: Time,
+    /// What it wanted.
+    pub needed_kwh: f64,
+    /// What it got.
+    pub got_kwh: f64,
+    /// False if it could not have been ready either, had its EVSE given it full power from the
+    /// moment it came to the moment it left.
+    pub reachable: bool,
+    #[serde(skip)]
+    is_ready: bool,
+}
+
+impl LateVehicle {
+    /// What became of a stay; it need not have been late.
+    pub fn of(stay: &Plugged) -> Self {
+        Self {
+            session: stay.car.id.clone(),
+            arrival: stay.car.arrival,
+            departure: stay.car.departure,
+            needed_kwh: stay.car.need.kilowatt_hours(),
+            got_kwh: stay.drawn.kilowatt_hours(),
+            reachable: stay.car.could_get(READY_PERCENT, stay.car.max),
+            is_ready: is_ready(stay),
+        }
+    }
+
+    /// True if it had what it wanted after all.
+    pub fn is_ready(&self) -> bool {
+        self.is_ready
+    }
+}
+
+impl std::fmt::Display for LateVehicle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let clock = |at: Time| {
+            at.with_timezone(&super::recorded::TIME_ZONE)
+                .format("%H:%M:%S")
+        };
+        write!(
+            f,
+            "{} came {}, left {} with {:.2} of {:.2} kWh: {}",
+            self.session,
+            clock(self.arrival),
+            clock(self.departure),
+            self.got_kwh,
+            self.needed_kwh,
+            if self.reachable {
+                "full power from arrival to departure would have been enough"
+            } else {
+                "unreachable, even at full power from arrival to departure"
+            }
+        )
+    }
+}
+
+/// True if it has [`READY_PERCENT`] of its energy.
+fn is_ready(stay: &Plugged) -> bool {
+    stay.drawn >= FineEnergy::from(stay.car.need).percent(READY_PERCENT)
+}
+
 /// What a method achieved, measured by the depot's meters.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct MethodResult {
@@ -30,6 +98,8 @@ pub struct MethodResult {
     pub reachable: usize,
     /// Cars that came and left.
     pub vehicles: usize,
+    /// Those of them that were not ready.
+    pub late: Vec<LateVehicle>,
     /// Times the true power went over the limit; event-driven, not sampled.
     pub limit_violations: usize,
     /// Those that a profile caused or made worse.
@@ -48,10 +118,11 @@ impl MethodResult {
             let stays = depot.stays();
             stays.filter(|stay| stay.car.departure <= depot.now())
         };
-        let ready =
-            |stay: &&Plugged| stay.drawn >= FineEnergy::from(stay.car.need).percent(READY_PERCENT);
-        let reachable =
-            |stay: &&Plugged| ready(stay) || stay.car.could_get(READY_PERCENT, stay.car.max);
+        let late: Vec<LateVehicle> = left()
+            .filter(|stay| !is_ready(stay))
+            .map(LateVehicle::of)
+            .collect();
+        let ready_on_time = left().filter(|stay| is_ready(stay)).count();
         let over_ms: i64 = meter
             .excursions()
             .map(|excursion| (excursion.end - excursion.start).num_milliseconds())
@@ -63,9 +134,10 @@ impl MethodResult {
             peak_kw: meter.peak().kilowatts(),
             peak_15min_kw: meter.peak_mean().kilowatts(),
             kwh: meter.energy().kilowatt_hours(),
-            ready_on_time: left().filter(ready).count(),
-            reachable: left().filter(reachable).count(),
+            ready_on_time,
+            reachable: ready_on_time + late.iter().filter(|car| car.reachable).count(),
             vehicles: left().count() + depot.turned_away().len(),
+            late,
             limit_violations: meter.excursions().count(),
             self_caused: meter.excursions().filter(|e| e.self_caused).count(),
             worst_overshoot_kw: worst.unwrap_or_default().kilowatts(),

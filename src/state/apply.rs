@@ -312,20 +312,23 @@ impl SiteState {
     }
 
     fn learn(&mut self, session: &Session, now: Time) {
+        let needs = session.needs;
         Arc::make_mut(&mut self.history).learn(PastSession {
             id: session.id.clone(),
             evse: session.evse.clone(),
             started_at: session.started_at,
             ended_at: session.ended_at.unwrap_or(now),
             energy: session.energy,
+            stated_departure: needs.departure,
+            stated_energy: needs.energy,
         });
     }
 
     fn measure(&mut self, evse: &EvseId, reading: Reading, now: Time) {
         if let (Some(described), Some(state)) = (self.site.evse(evse), self.evses.get_mut(evse)) {
-            let before = state.control.clone();
+            let before = (state.control.clone(), state.full);
             state.measure(described, reading, now);
-            if state.control != before {
+            if (&state.control, state.full) != (&before.0, before.1) {
                 self.plan_inputs += 1;
             }
         }
@@ -498,6 +501,7 @@ fn start_over(state: &mut EvseState) {
     state.reading = None;
     state.acceptance = None;
     state.used_phases = UsedPhases::default();
+    state.full = false;
     state.strikes = 0;
     state.failures = 0;
     state.backoff_until = None;

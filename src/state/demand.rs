@@ -24,6 +24,8 @@ pub struct Demand {
     pub remaining: Energy,
     /// Energy of the whole session: what it has and what it still wants.
     pub total: Energy,
+    /// When it began.
+    pub started_at: Time,
     /// Who said how much.
     pub energy_source: NeedSource,
     /// When the car leaves, or is assumed to.
@@ -38,6 +40,8 @@ pub struct Demand {
     /// share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_phases: Option<u8>,
+    /// The car takes nothing though it may: it is full, or waits by itself.
+    pub full: bool,
 }
 
 impl Demand {
@@ -50,6 +54,21 @@ impl Demand {
     /// limits allow.
     pub fn is_urgent(&self) -> bool {
         self.late || self.departure_source >= NeedSource::Learned
+    }
+
+    /// When it leaves, if somebody said so and that is not over.
+    pub fn stated_departure(&self) -> Option<Time> {
+        (!self.is_urgent()).then_some(self.departure)
+    }
+
+    /// The energy of the whole session, if somebody said so.
+    pub fn stated_energy(&self) -> Option<Energy> {
+        (self.energy_source < NeedSource::Learned).then_some(self.total)
+    }
+
+    /// What it has.
+    pub fn delivered(&self) -> Energy {
+        self.total.saturating_minus(self.remaining)
     }
 }
 
@@ -124,6 +143,7 @@ impl SiteState {
             session: session.id.clone(),
             remaining,
             total: remaining + session.energy,
+            started_at: session.started_at,
             energy_source,
             departure,
             departure_source,
@@ -133,6 +153,7 @@ impl SiteState {
                 .evses
                 .get(&evse.id)
                 .and_then(|state| state.used_phases.known()),
+            full: self.evses.get(&evse.id).is_some_and(|state| state.full),
         }
     }
 

@@ -20,6 +20,8 @@ pub const STRIKES_TO_DISOBEDIENCE: u8 = 2;
 
 /// A reading of an EVSE and one of the site's meter this far apart do not belong together.
 const MOST_APART: TimeDelta = TimeDelta::seconds(30);
+/// A car that draws no more than this takes nothing: what electronics need.
+const TAKES_NOTHING: Power = Power::from_watts(50);
 
 /// Whether an EVSE follows profiles.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +81,10 @@ pub struct EvseState {
     /// How many phases the car uses; `acceptance` is what it would take on all.
     #[serde(default)]
     pub used_phases: UsedPhases,
+    /// The car took nothing since the reading before, though it might have all that time: it is
+    /// full, or waits by itself.
+    #[serde(default)]
+    pub full: bool,
     /// Readings above the bound in a row.
     pub strikes: u8,
     /// Refusals and failures in a row: the back-off doubles with each.
@@ -229,6 +235,11 @@ impl EvseState {
         let allowed = bound
             .lowest_within(before.at, reading.at)
             .min(bound.at(reading.at));
+        if reading.power > TAKES_NOTHING {
+            self.full = false;
+        } else if allowed >= evse.min_bound() && allowed > TAKES_NOTHING {
+            self.full = true;
+        }
         let (numerator, denominator) = evse.expected_share();
         let offered = allowed.scaled_down(numerator, denominator).min(evse.max);
         let of = match evse.supply {

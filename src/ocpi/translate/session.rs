@@ -101,6 +101,8 @@ pub fn past(wire: &Wire, evse: &EvseId) -> Option<PastSession> {
     let ended_at = wire.end_date_time.unwrap_or(wire.last_updated).as_utc();
     (ended_at > started_at).then_some(())?;
     Some(PastSession {
+        stated_departure: None,
+        stated_energy: None,
         id: name(wire)?.session_id()?,
         evse: evse.clone(),
         started_at,

@@ -18,6 +18,8 @@ const DAY: i64 = 24 * HOUR;
 fn learned(state: &mut SiteState, days: i64, number: usize, (start, end): (i64, i64), kwh: f64) {
     let began = start - days * DAY;
     let past = PastSession {
+        stated_departure: None,
+        stated_energy: None,
         id: session(number, began).id,
         evse: evse_id(number),
         started_at: at(began),

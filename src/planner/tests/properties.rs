@@ -123,6 +123,8 @@ prop_compose! {
             .map(|(days, start, stay, number)| {
                 let began = start - days * 24 * HOUR;
                 PastSession {
+                    stated_departure: None,
+                    stated_energy: None,
                     id: session(number, began).id,
                     evse: evse_id(number),
                     started_at: at(began),

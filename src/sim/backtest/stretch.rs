@@ -227,13 +227,16 @@ impl Options {
     }
 }
 
-fn past(stay: &RecordedStay, _options: &Options) -> Option<PastSession> {
+fn past(stay: &RecordedStay, options: &Options) -> Option<PastSession> {
+    let said = options.needs(stay);
     Some(PastSession {
         id: SessionId::new(stay.id()).ok()?,
         evse: EvseId::new(&stay.evse).ok()?,
         started_at: stay.arrival,
         ended_at: stay.departure,
         energy: stay.energy,
+        stated_departure: said.departure,
+        stated_energy: said.energy,
     })
 }
 

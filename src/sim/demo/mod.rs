@@ -14,6 +14,7 @@ mod play;
 mod report;
 mod rest;
 mod setup;
+mod watch;
 
 #[cfg(test)]
 mod tests;
@@ -143,8 +144,12 @@ pub enum DemoLine {
         /// What came of it.
         detail: String,
     },
-    /// Something that happened at a virtual time.
+    /// Something that happened at a virtual time: a message, a car.
     Event(String),
+    /// The same, of the kind that nobody should miss.
+    Notable(String),
+    /// How a site stands at a full hour.
+    Hour(String),
     /// A row of the closing table.
     Table(String),
 }
@@ -152,7 +157,11 @@ pub enum DemoLine {
 impl std::fmt::Display for DemoLine {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::About(text) | Self::Event(text) | Self::Table(text) => f.write_str(text),
+            Self::About(text)
+            | Self::Event(text)
+            | Self::Notable(text)
+            | Self::Hour(text)
+            | Self::Table(text) => f.write_str(text),
             Self::Step { name, ok, detail } => {
                 let mark = if *ok { "ok  " } else { "FAIL" };
                 write!(f, "{mark} {name:<32} {detail}")

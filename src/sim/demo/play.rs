@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::report::{DemoReport, Methods};
 use super::rest::Rest;
+use super::watch::Watch;
 use super::{Demo, DemoError, DemoLine, ServiceUnderTest, depot, local, setup};
 use crate::domain::ports::Clock as _;
 use crate::domain::time::Time;
@@ -75,6 +76,9 @@ impl Demo {
     ) -> Result<(), DemoError> {
         let mut publication = setup::next_publication(self.start);
         self.settle(service, cpo, fleet).await?;
+        let mut watch = cpo.with_depot(|depot| Watch::new(setup::SITE, depot));
+        let mut own_watch =
+            fleet.map(|fleet| fleet.with_depot(|depot| Watch::new(depot::SITE, depot)));
         // Bounded: whoever waits is woken at every turn, and time reaches the end.
         while self.clock.now() < self.end {
             let next = self.next_event(cpo, fleet, publication);
@@ -93,13 +97,18 @@ impl Demo {
                 }
                 publication = setup::next_publication(next);
                 let line = format!("{}  prices of {hours} hours are public", local(next));
-                on_line(&DemoLine::Event(line));
+                on_line(&DemoLine::Notable(line));
             }
             self.settle(service, cpo, fleet).await?;
             let stations = fleet.map(Fleet::take_lines).unwrap_or_default();
             for line in cpo.take_lines().into_iter().chain(stations) {
                 on_line(&DemoLine::Event(line));
             }
+            let mut news = cpo.with_depot(|depot| watch.look(depot));
+            if let (Some(fleet), Some(watch)) = (fleet, &mut own_watch) {
+                news.extend(fleet.with_depot(|depot| watch.look(depot)));
+            }
+            news.iter().for_each(&mut *on_line);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Demo, DepotReport};
 use crate::sim::cpo::{Cpo, CpoCounts};
-use crate::sim::methods::MethodResult;
+use crate::sim::methods::{MethodResult, READY_PERCENT};
 use crate::sim::station::Fleet;
 
 /// The result of each method, measured by the same meters.
@@ -74,73 +74,70 @@ impl DemoReport {
 
     /// What the demo promises and did not keep; empty if all went well.
     pub fn broken_promises(&self) -> Vec<String> {
-        let Methods {
-            unmanaged,
-            equal_share,
-            evenload,
-        } = &self.methods;
         let mut broken = Vec::new();
-        let mut promise = |kept: bool, text: String| {
-            if !kept {
-                broken.push(text);
-            }
-        };
-        promise(
-            self.registrations > 0,
-            "the service is not registered".into(),
-        );
-        promise(
-            unmanaged.limit_violations > 0,
-            "unmanaged charging does not break the limit on this day".into(),
-        );
-        promise(
-            evenload.self_caused == 0,
-            format!("{} violations are self-caused", evenload.self_caused),
-        );
-        promise(
-            evenload.limit_violations == 0,
-            format!("the limit was broken {} times", evenload.limit_violations),
-        );
-        promise(
-            evenload.ready_on_time == evenload.reachable,
-            format!(
-                "{} of {} reachable cars were ready",
-                evenload.ready_on_time, evenload.reachable
-            ),
-        );
-        for (name, other) in [("unmanaged", unmanaged), ("equal share", equal_share)] {
-            promise(
-                evenload.cost < other.cost,
-                format!("it costs no less than {name}"),
-            );
+        if self.registrations == 0 {
+            broken.push("the service is not registered".to_owned());
         }
-        if let Some(depot) = &self.depot {
-            let own = &depot.methods.evenload;
-            let mut promise = |kept: bool, text: String| {
-                if !kept {
-                    broken.push(format!("own depot: {text}"));
-                }
-            };
-            promise(
-                own.limit_violations == 0,
-                format!("the limit was broken {} times", own.limit_violations),
-            );
-            promise(
-                own.ready_on_time == own.reachable,
-                format!(
-                    "{} of {} reachable cars were ready",
-                    own.ready_on_time, own.reachable
-                ),
-            );
+        let sites = std::iter::once(("depot", &self.methods));
+        let own = self.depot.iter().map(|own| ("own depot", &own.methods));
+        for (site, methods) in sites.chain(own) {
+            let it = &methods.evenload;
+            if it.limit_violations > 0 {
+                broken.push(format!(
+                    "{site}: over the limit {} times, {} of them self-caused",
+                    it.limit_violations, it.self_caused
+                ));
+            }
+            for car in it.late.iter().filter(|car| car.reachable) {
+                broken.push(format!("{site}: {car}"));
+            }
         }
         broken
+    }
+
+    /// What is to be said beside the figures: nothing that was promised, but nothing to hide.
+    pub fn remarks(&self) -> Vec<String> {
+        let mut remarks = Vec::new();
+        let sites = std::iter::once(("depot", &self.methods));
+        let own = self.depot.iter().map(|own| ("own depot", &own.methods));
+        for (site, methods) in sites.chain(own) {
+            let Methods {
+                unmanaged,
+                equal_share,
+                evenload,
+            } = methods;
+            let unreachable = evenload.late.iter().filter(|car| !car.reachable);
+            remarks.extend(unreachable.map(|car| format!("{site}: {car}")));
+            if unmanaged.limit_violations == 0 {
+                remarks.push(format!("{site}: unmanaged charging stays within the limit"));
+            } else if unmanaged.cost <= evenload.cost {
+                remarks.push(format!(
+                    "{site}: unmanaged charging is cheaper by {:.2} {}, with power that the \
+                     connection does not have: {:.0} s above the limit, by up to {:.1} kW",
+                    evenload.cost - unmanaged.cost,
+                    unmanaged.currency,
+                    unmanaged.seconds_over_limit,
+                    unmanaged.worst_overshoot_kw
+                ));
+            }
+            if equal_share.cost <= evenload.cost {
+                let missing = equal_share.reachable - equal_share.ready_on_time;
+                remarks.push(format!(
+                    "{site}: an equal share is cheaper by {:.2} {} and leaves {missing} cars \
+                     without their energy",
+                    evenload.cost - equal_share.cost,
+                    equal_share.currency,
+                ));
+            }
+        }
+        remarks
     }
 
     /// The closing table.
     pub fn table(&self) -> Vec<String> {
         let header = format!(
-            "{:<12} {:>14} {:>10} {:>12} {:>14}  {}",
-            "", "energy cost", "peak", "delivered", "ready on time", "over the limit"
+            "{:<12} {:>12} {:>13} {:>10} {:>12} {:>14}  {}",
+            "", "energy cost", "per kWh", "peak", "delivered", "ready on time", "over the limit"
         );
         let mut lines = vec![header];
         lines.extend(rows(&self.methods));
@@ -151,6 +148,19 @@ impl DemoReport {
             ));
             lines.extend(rows(&depot.methods));
         }
+        let cars = [
+            Some(&self.methods),
+            self.depot.as_ref().map(|it| &it.methods),
+        ];
+        let unreachable: usize = cars
+            .into_iter()
+            .flatten()
+            .map(|methods| methods.evenload.vehicles - methods.evenload.reachable)
+            .sum();
+        lines.push(format!(
+            "ready: {READY_PERCENT} % of its energy when it leaves, of the cars that full power from \
+             arrival to departure would make ready; {unreachable} would not"
+        ));
         lines
     }
 }
@@ -165,9 +175,10 @@ fn rows(methods: &Methods) -> [String; 3] {
 
 fn row(name: &str, result: &MethodResult) -> String {
     let cost = format!("{:.2} {}", result.cost, result.currency);
+    let per_kwh = format!("{:.3} ct", 100.0 * result.cost / result.kwh.max(1e-9));
     let peak = format!("{:.1} kW", result.peak_kw);
     let kwh = format!("{:.1} kWh", result.kwh);
-    let ready = format!("{} of {}", result.ready_on_time, result.vehicles);
+    let ready = format!("{} of {}", result.ready_on_time, result.reachable);
     let over = match result.limit_violations {
         0 => "never".to_owned(),
         count => format!(
@@ -175,5 +186,5 @@ fn row(name: &str, result: &MethodResult) -> String {
             result.seconds_over_limit, result.worst_overshoot_kw, result.self_caused
         ),
     };
-    format!("{name:<12} {cost:>14} {peak:>10} {kwh:>12} {ready:>14}  {over}")
+    format!("{name:<12} {cost:>12} {per_kwh:>13} {peak:>10} {kwh:>12} {ready:>14}  {over}")
 }

@@ -117,6 +117,11 @@ impl Depot {
         self.left.iter().chain(present)
     }
 
+    /// The cars that have left, in that order.
+    pub fn left(&self) -> &[Plugged] {
+        &self.left
+    }
+
     /// Cars that found their EVSE occupied and drove on.
     pub fn turned_away(&self) -> &[Car] {
         &self.turned_away
