@@ -79,9 +79,9 @@ impl Belief {
         zone: Tz,
         now: Time,
     ) -> Self {
-        let session = Running::of(demand, zone, now);
+        let session = Running::of(demand, zone);
         // From the narrowest likeness to the widest, until there is enough to believe.
-        let likenesses: [fn(&Running, &PastSession, Tz) -> i64; 3] = [
+        let likenesses: [fn(&Running<'_>, &PastSession, Tz) -> i64; 3] = [
             |running, past, zone| running.came_alike(past, zone) * running.said_alike(past, zone),
             |running, past, zone| running.came_alike(past, zone) * FULL,
             |_, _, _| FULL * FULL,
@@ -185,7 +185,7 @@ struct Running<'d> {
 }
 
 impl<'d> Running<'d> {
-    fn of(demand: &'d Demand, zone: Tz, _now: Time) -> Self {
+    fn of(demand: &'d Demand, zone: Tz) -> Self {
         Self {
             demand,
             came: demand.started_at.with_timezone(&zone),

@@ -152,7 +152,7 @@ impl Beliefs<'_> {
 
     /// When it will have left for all that is believed, in steps of half an hour so that it stays
     /// the same from plan to plan.
-    fn last_departure(&self, belief: &Belief, end: Time) -> Time {
+    fn last_departure(belief: &Belief, end: Time) -> Time {
         let last = belief.outcomes.iter().map(|it| it.leaves).max();
         let border = Horizon::containing(last.unwrap_or(end), 1800, 1).end();
         border.min(end)
@@ -248,7 +248,7 @@ fn need<'a>(
         need.wanted = need.wanted.min(need.full_until(need.to, horizon.slot()));
     }
     if need.is_uncertain() {
-        need.departure = beliefs.last_departure(&need.belief, horizon.end());
+        need.departure = Beliefs::last_departure(&need.belief, horizon.end());
         need.to = until(need.departure);
         need.to_early = need.to;
     }

@@ -34,6 +34,9 @@ const PHANTOM_PRIORITY: f64 = 0.25;
 /// what a site of 100 EVSEs takes. Counted, not timed, so that a plan cut off is the same on every
 /// run. A plan is at most eight problems.
 const WORK_LIMIT: u64 = 70_000_000;
+/// How often those who fall short by being ready early get their whole stay: each time more of them
+/// fit, and the second time hardly anybody is left.
+const MARGIN_ROUNDS: usize = 3;
 /// Less than this is not missing: 10 Wh.
 const NOTHING_MISSING: Energy = Energy::from_joules(36_000);
 
@@ -179,14 +182,24 @@ impl Stages<'_> {
         if !self.needs.iter().any(|need| need.class == Class::Planned) {
             return Some(());
         }
-        let mut solved = self.cheapest(room, |need| need.to_early)?;
-        let early = self
-            .needs
-            .iter()
-            .any(|n| n.class == Class::Planned && n.to_early < n.to);
-        if early && self.is_short(&solved) && !(self.should_stop)() {
-            // Being ready early would leave someone short: use the whole stay.
-            solved = self.cheapest(room, |need| need.to)?;
+        // Whom being ready early would leave short may use the whole stay; the others not, for
+        // their margin is what they have against all that comes differently.
+        let mut whole = vec![false; self.needs.len()];
+        let mut solved = self.cheapest(room, &whole)?;
+        for _ in 0..MARGIN_ROUNDS {
+            let short: Vec<usize> = self
+                .short(&solved)
+                .filter(|index| {
+                    !whole[*index] && self.needs[*index].to_early < self.needs[*index].to
+                })
+                .collect();
+            if short.is_empty() || (self.should_stop)() {
+                break;
+            }
+            for index in short {
+                whole[index] = true;
+            }
+            solved = self.cheapest(room, &whole)?;
         }
         draft.shadow = shadow_prices(&solved.solution);
         draft.expected = self.expected_power(&solved);
@@ -194,8 +207,14 @@ impl Stages<'_> {
         Some(())
     }
 
-    fn cheapest(&self, room: &Room, until: fn(&Need<'_>) -> usize) -> Option<Solved> {
-        let mut items = self.of_class(Class::Planned, until);
+    /// `whole`: who may use its whole stay.
+    fn cheapest(&self, room: &Room, whole: &[bool]) -> Option<Solved> {
+        let mut items = self.of_class(Class::Planned, |need| need.to_early);
+        for (index, item) in &mut items {
+            if whole[*index] {
+                item.to = self.needs[*index].to;
+            }
+        }
         items.extend(
             self.phantoms
                 .iter()
@@ -329,13 +348,15 @@ impl Stages<'_> {
         draft.rows[index] = row;
     }
 
-    fn is_short(&self, solved: &Solved) -> bool {
+    /// Who gets less than it needs.
+    fn short<'s>(&'s self, solved: &'s Solved) -> impl Iterator<Item = usize> + 's {
         solved
             .needs
             .iter()
             .zip(&solved.solution.sessions)
             .filter(|(need, _)| **need < self.needs.len())
-            .any(|(_, plan)| Energy::from_kilowatt_hours(plan.unmet_kwh) > NOTHING_MISSING)
+            .filter(|(_, plan)| Energy::from_kilowatt_hours(plan.unmet_kwh) > NOTHING_MISSING)
+            .map(|(need, _)| *need)
     }
 
     /// What the phantoms draw, by circuit and slot.

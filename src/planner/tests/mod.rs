@@ -2,6 +2,7 @@
 
 mod arrivals;
 mod flexibility;
+mod beliefs;
 mod frame;
 mod golden;
 mod properties;
