@@ -68,6 +68,8 @@ pub(super) struct Outcome {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Belief {
     pub(super) outcomes: Vec<Outcome>,
+    /// Learned from sessions alike; else they are no more than a stand-in for knowing nothing.
+    pub(super) is_learned: bool,
 }
 
 impl Belief {
@@ -96,7 +98,10 @@ impl Belief {
                 .filter(|it| it.leaves > now && it.takes.is_positive())
                 .collect();
             if is_enough(&outcomes) {
-                return Self { outcomes };
+                return Self {
+                    outcomes,
+                    is_learned: true,
+                };
             }
         }
         Self::unknown(demand, rate, now)
@@ -119,6 +124,7 @@ impl Belief {
         });
         Self {
             outcomes: outcomes.into(),
+            is_learned: false,
         }
     }
 

@@ -101,6 +101,13 @@ impl Chances<'_> {
         self.frame.horizon.slot() * slots
     }
 
+    /// What a kWh is worth that a car would leave without: never so little that no price is paid.
+    fn unmet(&self) -> i64 {
+        let highest = self.frame.prices.iter().map(|price| price.micros()).max();
+        let unmet = self.policy.unmet_price.micros();
+        unmet.max(highest.unwrap_or(0).saturating_mul(2))
+    }
+
     /// The mean price of a span, in millionths.
     fn price(&self, span: &Span) -> i64 {
         let prices = (span.from..span.to).map(|slot| self.frame.price(slot).micros());
@@ -152,7 +159,9 @@ impl Chances<'_> {
     }
 
     fn want(&self, need: &Need<'_>, spans: &[Span]) -> Want {
-        let unmet = self.policy.unmet_price.micros();
+        let unmet = self.unmet();
+        // Where nothing is learned, nobody waits for a price.
+        let counts = i64::from(need.belief.is_learned);
         let mut borders = vec![Energy::ZERO];
         borders.extend(need.belief.quantiles(&SPLITS_PERCENT));
         let whole = Energy::from_joules(i64::from(u32::MAX) * 1800);
@@ -166,7 +175,13 @@ impl Chances<'_> {
                 let (_, end) = self.frame.span(span.to - 1);
                 let (start, _) = self.frame.span(span.from);
                 let chance = need.belief.chance(start + (end - start) / 2, middle);
-                worth(unmet - self.price(span), chance, at, spans, self.frame)
+                worth(
+                    unmet - self.price(span) * counts,
+                    chance,
+                    at,
+                    spans,
+                    self.frame,
+                )
             });
             Part {
                 energy: watt_hours(need.drawn_from(to.unwrap_or(whole) - *from)),
@@ -190,7 +205,7 @@ impl Chances<'_> {
     fn strain(&self, need: &Need<'_>, spans: &[Span]) -> Vec<i32> {
         let lost = need.max.over(METER_LAG).joules();
         let takes = need.drawn_from(need.belief.mean()).joules();
-        let full = self.policy.unmet_price.micros() * lost / (takes + lost).max(1);
+        let full = self.unmet() * lost / (takes + lost).max(1);
         let quarter = i32::try_from(full / 3).unwrap_or(i32::MAX / 4);
         spans
             .iter()
@@ -200,7 +215,7 @@ impl Chances<'_> {
     }
 
     fn phantom(&self, it: &Phantom, spans: &[Span]) -> Want {
-        let unmet = self.policy.unmet_price.micros() * PHANTOM_PERCENT / 100;
+        let unmet = self.unmet() * PHANTOM_PERCENT / 100;
         let there = |span: &Span| span.to.min(it.to).saturating_sub(span.from.max(it.from));
         Want {
             circuit: self.circuit(it.evse),
@@ -227,16 +242,30 @@ impl Chances<'_> {
     /// as many slots as it is for.
     fn row(&self, need: &Need<'_>, spans: &[Span], energies: &[u32]) -> Vec<Power> {
         let mut row = vec![Power::ZERO; self.frame.horizon.slots];
+        // What rounding to whole slots at the least power owes, or has given too much.
+        let mut owed = 0;
+        let each = need.min.over(self.frame.horizon.slot()).joules().max(1);
         for (span, energy) in spans.iter().zip(energies) {
-            let energy = Energy::from_joules(i64::from(*energy) * 3600);
+            let energy = Energy::from_joules(i64::from(*energy) * 3600 + owed);
             let even = energy.mean_power(self.length(span)).min(need.max);
             if even >= need.min {
+                owed = 0;
                 row[span.from..span.to].fill(even);
+            } else if energy.is_positive() {
+                let count = usize::try_from((energy.joules() + each / 2) / each).unwrap_or(0);
+                let count = count.min(span.to - span.from);
+                row[span.from..span.from + count].fill(need.min);
+                owed = energy.joules() - each * i64::try_from(count).unwrap_or(i64::MAX);
             } else {
-                let each = need.min.over(self.frame.horizon.slot()).joules().max(1);
-                let count = usize::try_from(energy.joules() / each).unwrap_or(0);
-                row[span.from..span.to.min(span.from + count)].fill(need.min);
+                owed = energy.joules();
             }
+        }
+        let begins = spans.iter().zip(energies).find(|(_, energy)| **energy > 0);
+        if let Some((span, _)) = begins
+            && row.iter().all(|power| !power.is_positive())
+        {
+            // What it needs is less than a slot at the least power brings.
+            row[span.from] = need.min;
         }
         row[need.to.min(self.frame.horizon.slots)..].fill(Power::ZERO);
         row

@@ -149,6 +149,9 @@ impl Stages<'_> {
             solved.needs.truncate(kept);
             self.settle(&mut draft.clone(), &mut left, solved);
         }
+        if (self.should_stop)() {
+            return None;
+        }
         let chances = Chances {
             layout: self.layout,
             frame: self.frame,

