@@ -102,9 +102,8 @@ impl Stages<'_> {
         let mut late = self.of_class(Class::Urgent, |need| need.to);
         late.retain(|(index, _)| self.needs[*index].is_firm);
         if !late.is_empty() {
-            let shared = self.capped_at_shares(&room, late);
-            let solved = self.solve(&room, shared, Order::Earliest)?;
-            self.settle(draft, &mut room, solved);
+            let left = room.clone();
+            self.by_chances(draft, &mut room, &left, late);
         }
         let mut wished = Room::of_wishes(self.frame);
         for (need, row) in self.needs.iter().zip(&draft.rows) {
@@ -152,19 +151,24 @@ impl Stages<'_> {
         if (self.should_stop)() {
             return None;
         }
+        self.by_chances(draft, room, &left, urgent);
+        Some(())
+    }
+
+    /// Uncertain sessions in what is left, by what is believed of them.
+    fn by_chances(&self, draft: &mut Draft, room: &mut Room, left: &Room, who: Vec<(usize, Item)>) {
         let chances = Chances {
             layout: self.layout,
             frame: self.frame,
             policy: self.policy,
-            room: &left,
+            room: left,
             phantoms: self.phantoms,
         };
-        let members: Vec<usize> = urgent.iter().map(|(index, _)| *index).collect();
+        let members: Vec<usize> = who.iter().map(|(index, _)| *index).collect();
         let needs: Vec<&Need<'_>> = members.iter().map(|index| &self.needs[*index]).collect();
         for (index, power) in members.into_iter().zip(chances.rows(&needs)) {
             self.take(draft, room, index, Row { power });
         }
-        Some(())
     }
 
     /// A session's part of what the site has free on average until it leaves, by its power among

@@ -1,8 +1,8 @@
 //! Behaviour of the planner.
 
 mod arrivals;
-mod flexibility;
 mod beliefs;
+mod flexibility;
 mod frame;
 mod golden;
 mod properties;
