@@ -89,7 +89,7 @@ impl Stages<'_> {
             }
         }
         if !self.frame.wishes.is_empty() {
-            room = self.within_wishes(&mut draft, room)?;
+            room = self.within_wishes(&mut draft, room);
         }
         self.urgent(&mut draft, &mut room)?;
         self.planned(&mut draft, &mut room)?;
@@ -98,12 +98,12 @@ impl Stages<'_> {
 
     /// The room that wishes leave after those whom no wish holds back: beside the first two rules,
     /// cars that should have left already.
-    fn within_wishes(&self, draft: &mut Draft, mut room: Room) -> Option<Room> {
+    fn within_wishes(&self, draft: &mut Draft, mut room: Room) -> Room {
         let mut late = self.of_class(Class::Urgent, |need| need.to);
         late.retain(|(index, _)| self.needs[*index].is_firm);
         if !late.is_empty() {
             let left = room.clone();
-            self.by_chances(draft, &mut room, &left, late);
+            self.by_chances(draft, &mut room, &left, &late);
         }
         let mut wished = Room::of_wishes(self.frame);
         for (need, row) in self.needs.iter().zip(&draft.rows) {
@@ -112,7 +112,7 @@ impl Stages<'_> {
             }
         }
         wished.none_below_zero();
-        Some(wished)
+        wished
     }
 
     /// True if somebody gets less than it wants.
@@ -151,12 +151,12 @@ impl Stages<'_> {
         if (self.should_stop)() {
             return None;
         }
-        self.by_chances(draft, room, &left, urgent);
+        self.by_chances(draft, room, &left, &urgent);
         Some(())
     }
 
     /// Uncertain sessions in what is left, by what is believed of them.
-    fn by_chances(&self, draft: &mut Draft, room: &mut Room, left: &Room, who: Vec<(usize, Item)>) {
+    fn by_chances(&self, draft: &mut Draft, room: &mut Room, left: &Room, who: &[(usize, Item)]) {
         let chances = Chances {
             layout: self.layout,
             frame: self.frame,
