@@ -1,7 +1,7 @@
 //! The cases of the Open Charge Alliance's test tool for a CSMS, re-implemented: each is a short
 //! script in a file beside this one, played by a station on a real socket against the whole service,
 //! with an operator at its REST API. `docs/ocpp-conformance.md` lists them; it is held against the
-//! files, and every message that the stations got is held against the schemas of PyPI `ocpp`.
+//! files, and every message that the stations got is held against the schemas of `PyPI` `ocpp`.
 
 #[path = "../peers/python.rs"]
 mod python;
@@ -56,7 +56,7 @@ async fn play(file: &str, version: Version) {
     check(file, version, &heard);
 }
 
-/// Holds what the stations heard against the schemas of PyPI `ocpp`.
+/// Holds what the stations heard against the schemas of `PyPI` `ocpp`.
 fn check(file: &str, version: Version, heard: &[Value]) {
     let python = match python::python() {
         Ok(python) => python,
