@@ -130,8 +130,11 @@ impl Chances<'_> {
                     .enumerate()
                     .map(|(number, span)| {
                         let slots = &self.room.free(index)[span.from..span.to];
-                        let least = slots.iter().min().copied().unwrap_or(Power::ZERO);
-                        let free = least.at_least_zero().over(self.length(span));
+                        let length = self.frame.horizon.slot();
+                        let free: Energy = slots
+                            .iter()
+                            .map(|free| free.at_least_zero().over(length))
+                            .sum();
                         if number == 0 {
                             return watt_hours(free);
                         }
