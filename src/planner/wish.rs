@@ -2,7 +2,7 @@
 //! what a kilowatt-hour is worth beside its price (carbon, a surplus of the sun).
 //!
 //! A wish never beats a limit and never a stated need; it beats price. So planning has less room
-//! ([`Wishes::cap`]) until a stated need would go short, and a target draws energy to its slots.
+//! (`Wishes::cap`) until a stated need would go short, and a target draws energy to its slots.
 
 use serde::{Deserialize, Serialize};
 

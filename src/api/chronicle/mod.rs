@@ -1,6 +1,6 @@
 //! What happened lately at each site, for people who watch: notes of events, a sample of powers per
 //! minute, and how sessions ended. In memory and bounded; beside it, in the store, as telemetry that
-//! outlives a restart ([`keeping`]). The journal is another thing: state is made from that alone.
+//! outlives a restart (`keeping`). The journal is another thing: state is made from that alone.
 //!
 //! The service tells it each turn of a site. Watchers follow a counter and read what they have not
 //! seen: a slow watcher holds nothing up and costs no queue.
