@@ -166,7 +166,14 @@ impl Stages<'_> {
         };
         let members: Vec<usize> = who.iter().map(|(index, _)| *index).collect();
         let needs: Vec<&Need<'_>> = members.iter().map(|index| &self.needs[*index]).collect();
-        for (index, power) in members.into_iter().zip(chances.rows(&needs)) {
+        let mut left = left.clone();
+        for (index, mut power) in members.into_iter().zip(chances.rows(&needs)) {
+            // What others keep stays theirs, also where a span takes slots together.
+            let place = self.needs[index].place(self.layout);
+            for (slot, power) in power.iter_mut().enumerate() {
+                *power = (*power).min(left.at(place, slot));
+                left.take(place, slot, *power);
+            }
             self.take(draft, room, index, Row { power });
         }
     }
