@@ -4,21 +4,29 @@ use serde_json::{Map, Value, json};
 
 use crate::ocpp::fields::Fields;
 use crate::ocpp::message::{Inbound, Notice};
-use crate::ocpp::rpc::{CallError, ErrorCode};
+use crate::ocpp::rpc::CallError;
 use crate::ocpp::wire;
+
+/// A field that must be there, and its type.
+#[derive(Clone, Copy)]
+enum Need {
+    Text(&'static str),
+    Whole(&'static str),
+}
+
+use Need::{Text, Whole};
 
 /// A message that is only answered.
 struct Noted {
     action: &'static str,
-    /// A field that must be there.
-    needs: &'static str,
+    needs: Need,
     /// What it is about, where it is kept to be looked at.
     about: Option<&'static str>,
     /// The fields that are kept.
     shows: &'static [&'static str],
 }
 
-const fn silent(action: &'static str, needs: &'static str) -> Noted {
+const fn silent(action: &'static str, needs: Need) -> Noted {
     Noted {
         action,
         needs,
@@ -29,7 +37,7 @@ const fn silent(action: &'static str, needs: &'static str) -> Noted {
 
 const fn shown(
     action: &'static str,
-    needs: &'static str,
+    needs: Need,
     about: &'static str,
     shows: &'static [&'static str],
 ) -> Noted {
@@ -45,53 +53,58 @@ const fn shown(
 const BOTH: &[Noted] = &[
     shown(
         "SecurityEventNotification",
-        "type",
+        Text("type"),
         "security",
         &["type", "techInfo"],
     ),
-    shown("LogStatusNotification", "status", "log", &["status"]),
+    shown("LogStatusNotification", Text("status"), "log", &["status"]),
     shown(
         "FirmwareStatusNotification",
-        "status",
+        Text("status"),
         "firmware",
         &["status"],
     ),
     shown(
         "PublishFirmwareStatusNotification",
-        "status",
+        Text("status"),
         "published firmware",
         &["status"],
     ),
     shown(
         "ReservationStatusUpdate",
-        "reservationId",
+        Whole("reservationId"),
         "reservation",
         &["reservationId", "reservationUpdateStatus"],
     ),
-    silent("NotifyMonitoringReport", "requestId"),
+    silent("NotifyMonitoringReport", Whole("requestId")),
     // Names people: nothing of it is kept.
-    silent("NotifyCustomerInformation", "data"),
-    silent("NotifyDisplayMessages", "requestId"),
+    silent("NotifyCustomerInformation", Text("data")),
+    silent("NotifyDisplayMessages", Whole("requestId")),
 ];
 
 /// Messages of 2.1 alone.
 const NEW: &[Noted] = &[
-    silent("NotifySettlement", "pspRef"),
+    silent("NotifySettlement", Text("pspRef")),
     shown(
         "NotifyDERAlarm",
-        "controlType",
+        Text("controlType"),
         "der",
         &["controlType", "gridEventFault", "alarmEnded", "extraInfo"],
     ),
     shown(
         "NotifyDERStartStop",
-        "controlId",
+        Text("controlId"),
         "der",
         &["controlId", "started"],
     ),
-    shown("ReportDERControl", "requestId", "der", &["requestId"]),
-    silent("BatterySwap", "requestId"),
-    silent("ClosePeriodicEventStream", "id"),
+    shown(
+        "ReportDERControl",
+        Whole("requestId"),
+        "der",
+        &["requestId"],
+    ),
+    silent("BatterySwap", Whole("requestId")),
+    silent("ClosePeriodicEventStream", Whole("id")),
 ];
 
 /// Reads a message of this kind; `None` if it is of another.
@@ -105,10 +118,13 @@ pub(super) fn hear(
         .iter()
         .chain(new)
         .find(|noted| noted.action == action)?;
-    if !payload.contains_key(noted.needs) {
-        let detail = format!("{} is missing", noted.needs);
-        let code = ErrorCode::OccurrenceConstraintViolation;
-        return Some(Err(CallError::new(code, detail)));
+    let fields = Fields::of(payload);
+    let needed = match noted.needs {
+        Text(name) => fields.need_text(name).map(drop),
+        Whole(name) => fields.need_whole(name).map(drop),
+    };
+    if let Err(error) = needed {
+        return Some(Err(error));
     }
     let notice = noted.about.map(|about| Notice {
         about,
