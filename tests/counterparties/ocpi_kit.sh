@@ -8,5 +8,5 @@ cd "$(dirname "$0")/../.."
 target=target/counterparties-ocpi-kit
 cargo build --quiet --ignore-rust-version --manifest-path tests/counterparties/ocpi_kit/Cargo.toml \
   --target-dir "$target"
-EVENLOAD_OCPI_KIT_CPO="$PWD/$target/debug/ocpi-kit-cpo" EVENLOAD_REQUIRE_COUNTERPARTIES=1 \
+EVENLOAD_OCPI_KIT_CPO="$PWD/$target/debug/ocpi-kit-cpo" EVENLOAD_REQUIRE_COUNTERPARTIES=extrawest-ocpi,ocpi-kit \
   cargo test "$@" --test counterparties
