@@ -50,7 +50,7 @@ impl Default for Policy {
             expected_arrival_days: 3,
             default_stay_s: 4 * 3600,
             default_need_s: 8 * 3600,
-            waiting_price: Price::from_micros(2_500),
+            waiting_price: Price::from_micros(4_000),
             unmet_price: Price::from_micros(300_000),
             ready_margin_s: 900,
             dead_band: Power::from_watts(250),
