@@ -19,9 +19,11 @@ mod departures;
 pub mod dispatches;
 mod effect;
 mod events;
+pub mod feeds;
 mod flexibility;
 mod foresight;
 mod frame;
+pub mod groups;
 mod health;
 mod history;
 mod id_tokens;
@@ -55,6 +57,7 @@ mod sites;
 mod stations;
 mod throttle;
 mod told;
+pub mod webhooks;
 mod windows;
 
 #[cfg(test)]
@@ -67,12 +70,15 @@ use self::audit::AuditLog;
 use self::chronicle::Chronicle;
 pub use self::dashboard::notice;
 use self::dispatches::DispatchBook;
+use self::feeds::FeedBook;
+use self::groups::GroupBook;
 use self::keys::Keyring;
 use self::metrics::Metrics;
-use self::ports::{Backups, Health, Partners, SiteDirectory, Stations};
+use self::ports::{Backups, Doors, Health, Partners, SiteDirectory, Stations};
 pub use self::routes::configure;
 pub use self::throttle::Rates;
 use self::throttle::Throttle;
+use self::webhooks::WebhookBook;
 use crate::domain::policy::Policy;
 use crate::domain::ports::{Clock, Sites};
 
@@ -107,6 +113,14 @@ pub struct ApiParts {
     pub chronicle: Arc<Chronicle>,
     /// What was asked of sites and what came of it.
     pub dispatches: Arc<DispatchBook>,
+    /// Sites that share a limit.
+    pub groups: Arc<GroupBook>,
+    /// Who is told what happens.
+    pub webhooks: Arc<WebhookBook>,
+    /// Documents that are asked for again and again.
+    pub feeds: Arc<FeedBook>,
+    /// Which addresses we go to.
+    pub doors: Arc<dyn Doors>,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// How sites are planned: for the needs that are assumed where nobody stated them.
@@ -128,6 +142,10 @@ pub struct ApiState {
     audit: Arc<AuditLog>,
     chronicle: Arc<Chronicle>,
     dispatches: Arc<DispatchBook>,
+    groups: Arc<GroupBook>,
+    webhooks: Arc<WebhookBook>,
+    feeds: Arc<FeedBook>,
+    doors: Arc<dyn Doors>,
     metrics: Arc<Metrics>,
     policy: Policy,
     throttle: Throttle,
@@ -152,6 +170,10 @@ impl ApiState {
             audit: parts.audit,
             chronicle: parts.chronicle,
             dispatches: parts.dispatches,
+            groups: parts.groups,
+            webhooks: parts.webhooks,
+            feeds: parts.feeds,
+            doors: parts.doors,
             watchers: Arc::new(tokio::sync::Semaphore::new(events::MAX_WATCHERS)),
             metrics: parts.metrics,
             policy: parts.policy,

@@ -473,6 +473,12 @@ pub trait Backups: Send + Sync {
     fn begin(&self) -> PortFuture<'_, BackupPieces>;
 }
 
+/// Which addresses the service goes to.
+pub trait Doors: Send + Sync {
+    /// Checks an address of a webhook; the error says what is wrong with it.
+    fn check(&self, url: &str) -> Result<(), String>;
+}
+
 /// How a part of the service is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

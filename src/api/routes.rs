@@ -10,9 +10,9 @@ use actix_web::{Error, HttpRequest, Resource};
 
 use super::problem::Problem;
 use super::{
-    alerts, audit, backup, bound, dashboard, departures, dispatches, events, flexibility, frame,
-    health, history, id_tokens, import, keys, mode, openapi, overrides, partners, plan, reports,
-    sessions, signals, site_meter, sites, stations,
+    alerts, audit, backup, bound, dashboard, departures, dispatches, events, feeds, flexibility,
+    frame, groups, health, history, id_tokens, import, keys, mode, openapi, overrides, partners,
+    plan, reports, sessions, signals, site_meter, sites, stations, webhooks,
 };
 
 /// Mounts the API, health, metrics and the start page. The application data must hold
@@ -172,7 +172,32 @@ fn market_routes(scope: &mut ServiceConfig) {
         .service(
             resource("/dispatches/{id}/settlement", "GET")
                 .route(web::get().to(dispatches::settlement)),
-        );
+        )
+        .service(resource("/groups", "GET").route(web::get().to(groups::list)))
+        .service(
+            resource("/groups/{id}", "GET, PUT, DELETE")
+                .route(web::get().to(groups::get))
+                .route(web::put().to(groups::put))
+                .route(web::delete().to(groups::delete)),
+        )
+        .service(
+            resource("/webhooks", "GET, POST")
+                .route(web::get().to(webhooks::list))
+                .route(web::post().to(webhooks::post)),
+        )
+        .service(
+            resource("/webhooks/{id}", "GET, DELETE")
+                .route(web::get().to(webhooks::get))
+                .route(web::delete().to(webhooks::delete)),
+        )
+        .service(resource("/sites/{site}/feeds", "GET").route(web::get().to(feeds::list)))
+        .service(
+            resource("/sites/{site}/feeds/{name}", "GET, PUT, DELETE")
+                .route(web::get().to(feeds::get))
+                .route(web::put().to(feeds::put))
+                .route(web::delete().to(feeds::delete)),
+        )
+        .service(resource("/connections", "GET").route(web::get().to(feeds::connections)));
 }
 
 fn station_routes(scope: &mut ServiceConfig) {

@@ -35,26 +35,48 @@ const ORDER: [Stage; 5] = [
     Stage::Closed,
 ];
 
-/// Where a signal stands.
-pub(super) fn stage(state: &SiteState, series: &SignalSeries, now: Time) -> Stage {
-    if series.end().is_none_or(|end| end <= now) {
-        return Stage::Closed;
+/// How far signals of a site are; what they have in common is found out once.
+pub(super) struct Reached<'s> {
+    state: &'s SiteState,
+    now: Time,
+    idle: bool,
+    applied: std::cell::OnceCell<bool>,
+}
+
+impl<'s> Reached<'s> {
+    pub(super) fn new(state: &'s SiteState, now: Time) -> Self {
+        Self {
+            state,
+            now,
+            // Without a running session there is nothing to plan: what comes next is planned with it.
+            idle: state.evses.values().all(crate::state::EvseState::is_free),
+            applied: std::cell::OnceCell::new(),
+        }
     }
-    // Without a running session there is nothing to plan: whatever comes next is planned with it.
-    let idle = state.evses.values().all(crate::state::EvseState::is_free);
-    let plan = state.plan.as_deref();
-    let planned = plan.is_some_and(|plan| plan.made_at >= series.received_at);
-    if !planned && !idle {
-        return Stage::Received;
+
+    /// Where a signal stands.
+    pub(super) fn stage(&self, series: &SignalSeries) -> Stage {
+        let Self {
+            state, now, idle, ..
+        } = *self;
+        if series.end().is_none_or(|end| end <= now) {
+            return Stage::Closed;
+        }
+        let plan = state.plan.as_deref();
+        let planned = plan.is_some_and(|plan| plan.made_at >= series.received_at);
+        if !planned && !idle {
+            return Stage::Received;
+        }
+        let applied = || *self.applied.get_or_init(|| is_applied(state, plan, now));
+        if !idle && !applied() {
+            return Stage::Planned;
+        }
+        let is_live = series.slot_at(now).is_some();
+        if is_live && is_measured(state, series, now) {
+            return Stage::Measured;
+        }
+        Stage::Applied
     }
-    if !idle && !is_applied(state, plan, now) {
-        return Stage::Planned;
-    }
-    let is_live = series.slot_at(now).is_some();
-    if is_live && is_measured(state, series, now) {
-        return Stage::Measured;
-    }
-    Stage::Applied
 }
 
 /// Nothing is under way, and what every steered EVSE may draw now is within the plan.
@@ -94,7 +116,7 @@ fn is_measured(state: &SiteState, series: &SignalSeries, now: Time) -> bool {
 
 /// The stages with the one reached marked, and for limits what is measured against it now.
 pub(super) fn view(state: &SiteState, series: &SignalSeries, now: Time) -> Value {
-    let reached = stage(state, series, now);
+    let reached = Reached::new(state, now).stage(series);
     let stages: Vec<Value> = ORDER
         .iter()
         .map(|stage| json!({"stage": stage, "reached": *stage <= reached}))

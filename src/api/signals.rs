@@ -57,6 +57,7 @@ pub(super) async fn list(api: Data<ApiState>, request: HttpRequest, path: Path<S
     faults.check()?;
     let (key, snapshot) = access.snapshot(&api, &path)?;
     let now = api.clock.now();
+    let reached = signal_life::Reached::new(&snapshot, now);
     let signals: Vec<Value> = snapshot
         .signals
         .values()
@@ -70,7 +71,7 @@ pub(super) async fn list(api: Data<ApiState>, request: HttpRequest, path: Path<S
         })
         .map(|series| {
             let mut line = signal_view::line(series, &snapshot.site, now);
-            line["stage"] = json!(signal_life::stage(&snapshot, series, now));
+            line["stage"] = json!(reached.stage(series));
             line
         })
         .collect();

@@ -4,6 +4,7 @@
 mod defaults;
 pub mod headroom;
 pub mod pacing;
+pub mod quota;
 pub mod reconcile;
 pub mod target;
 mod trim;

@@ -127,6 +127,8 @@ impl Unit {
                 "MW" => 1e3,
                 _ => return Err(format!("is {text:?}; kW, W or MW is needed")),
             },
+            // Great Britain's tariffs are in pence.
+            Quantity::EnergyPrice if text == "p/kWh" && currency == "GBP" => 1e-2,
             Quantity::EnergyPrice => match per(text, currency)? {
                 Some("kWh") => 1.0,
                 Some("MWh") => 1e-3,

@@ -11,7 +11,7 @@ use crate::domain::id::{CircuitId, SignalKey};
 use crate::domain::policy::Policy;
 use crate::domain::quantity::{Power, Price};
 use crate::domain::session::SessionStatus;
-use crate::domain::signal::SignalKind;
+use crate::domain::signal::{ALERT_EMERGENCY, SHED_PERCENT, SignalKind, SignalSeries, SignalSlot};
 use crate::domain::site::{ArrivalReserve, Circuit, Mode};
 use crate::domain::time::{Horizon, Time};
 use crate::state::evse_state::Control;
@@ -266,7 +266,11 @@ fn limit_origins(
     let signals: Vec<_> = state
         .signals
         .values()
-        .filter(|series| series.kind == SignalKind::ImportLimit && series.hard)
+        .filter(|series| match series.kind {
+            SignalKind::ImportLimit => series.hard,
+            SignalKind::ShedLevel | SignalKind::Alert => true,
+            _ => false,
+        })
         .filter(|series| {
             series
                 .circuit
@@ -286,13 +290,25 @@ fn limit_origins(
                 series.slots[from..]
                     .iter()
                     .take_while(|slot| slot.start < *end)
-                    .any(|slot| Power::from_watts(slot.value).at_least_zero() == *limit)
+                    .any(|slot| limit_of(series, circuit, slot) == Some(*limit))
             });
             decides.map_or(LimitOrigin::Failsafe, |series| LimitOrigin::Signal {
                 key: series.key.clone(),
             })
         })
         .collect()
+}
+
+/// What a slot of a signal leaves of a circuit's limit.
+fn limit_of(series: &SignalSeries, circuit: &Circuit, slot: &SignalSlot) -> Option<Power> {
+    let level = match series.kind {
+        SignalKind::ShedLevel => slot.value,
+        SignalKind::Alert if slot.value >= ALERT_EMERGENCY => 3,
+        SignalKind::Alert => return None,
+        _ => return Some(Power::from_watts(slot.value).at_least_zero()),
+    };
+    let percent = SHED_PERCENT.get(usize::try_from(level).ok()?)?;
+    Some(circuit.import_limit?.scaled_down(*percent, 100))
 }
 
 fn phases(

@@ -19,6 +19,11 @@ pub enum PriceOrigin {
         /// Its key.
         key: SignalKey,
     },
+    /// No source gives a price for this slot: that of the same time of the week before stands in.
+    WeekBefore {
+        /// The signal that gave it.
+        key: SignalKey,
+    },
     /// The site's own flat price.
     Flat,
     /// No price is known for this slot: that of a day before stands in.
@@ -30,6 +35,17 @@ pub enum PriceOrigin {
     Mean,
 }
 
+impl PriceOrigin {
+    /// How good a price of this origin is: `actual`, `substitute` or `flat`.
+    pub fn quality(&self) -> &'static str {
+        match self {
+            Self::Signal { .. } => "actual",
+            Self::WeekBefore { .. } | Self::DayBefore { .. } | Self::Mean => "substitute",
+            Self::Flat => "flat",
+        }
+    }
+}
+
 /// Price and origin of each span; both empty if no price is known anywhere.
 pub(super) fn resolve(state: &SiteState, spans: &[(Time, Time)]) -> (Vec<Price>, Vec<PriceOrigin>) {
     let signals = ranked(state);
@@ -39,12 +55,19 @@ pub(super) fn resolve(state: &SiteState, spans: &[(Time, Time)]) -> (Vec<Price>,
             mean_within(&signals, *start, *end)
                 .map(|(price, key)| (price, PriceOrigin::Signal { key }))
                 .or_else(|| {
+                    earlier(&signals, *start, 7)
+                        .map(|(price, key)| (price, PriceOrigin::WeekBefore { key }))
+                })
+                .or_else(|| {
                     state
                         .site
                         .flat_price
                         .map(|price| (price, PriceOrigin::Flat))
                 })
-                .or_else(|| day_before(&signals, *start))
+                .or_else(|| {
+                    earlier(&signals, *start, 1)
+                        .map(|(price, key)| (price, PriceOrigin::DayBefore { key }))
+                })
         })
         .collect();
     let prices: Vec<i64> = known
@@ -123,15 +146,11 @@ fn next_start(series: &SignalSeries, after: Time) -> Option<Time> {
     series.slots.get(index).map(|slot| slot.start)
 }
 
-fn day_before(signals: &[&Arc<SignalSeries>], at: Time) -> Option<(Price, PriceOrigin)> {
-    let before = at.checked_sub_signed(chrono::TimeDelta::days(1))?;
+/// The price at the same time some days before.
+fn earlier(signals: &[&Arc<SignalSeries>], at: Time, days: i64) -> Option<(Price, SignalKey)> {
+    let before = at.checked_sub_signed(chrono::TimeDelta::days(days))?;
     signals.iter().find_map(|series| {
-        series.slot_at(before).map(|slot| {
-            let key = series.key.clone();
-            (
-                Price::from_micros(slot.value),
-                PriceOrigin::DayBefore { key },
-            )
-        })
+        let slot = series.slot_at(before)?;
+        Some((Price::from_micros(slot.value), series.key.clone()))
     })
 }

@@ -9,9 +9,9 @@ use super::activity::Activity;
 use super::backups::SnapshotHealth;
 use super::sites::Registry;
 use crate::api::ports::{
-    CheckRow, CheckStatus, Configured, Deviation, Exchange, Guess, Health, Invitation, OfferedEvse,
-    PartHealth, PartStatus, PartnerChange, PartnerTraffic, PartnerView, Partners, Registration,
-    SiteDirectory,
+    CheckRow, CheckStatus, Configured, Deviation, Doors, Exchange, Guess, Health, Invitation,
+    OfferedEvse, PartHealth, PartStatus, PartnerChange, PartnerTraffic, PartnerView, Partners,
+    Registration, SiteDirectory,
 };
 use crate::domain::evse::EvseSource;
 use crate::domain::id::{PartnerId, PartnerKey, SiteKey, TenantId};
@@ -19,6 +19,7 @@ use crate::domain::ports::{PortError, PortFuture, Sites as _};
 use crate::domain::site::Site;
 use crate::domain::time::Time;
 use crate::ocpi::exchange::{Direction, LoggedExchange};
+use crate::ocpi::guard::Guard;
 use crate::ocpi::{self, Edge, EdgeError};
 use crate::ocpp;
 use crate::state::Snapshot;
@@ -371,6 +372,24 @@ impl Partners for PartnerDesk {
                 .map(|_| ())
                 .map_err(port_error)
         })
+    }
+}
+
+/// Which addresses webhooks may have: the rules for partners' addresses.
+#[derive(Debug)]
+pub struct Entrance(Guard);
+
+impl Entrance {
+    /// Strict rules, or such that let http, this machine and private networks through.
+    pub fn new(allow_insecure: bool) -> Self {
+        Self(Guard::new(allow_insecure))
+    }
+}
+
+impl Doors for Entrance {
+    fn check(&self, url: &str) -> Result<(), String> {
+        let checked = self.0.check(url);
+        checked.map(|_| ()).map_err(|refused| refused.to_string())
     }
 }
 

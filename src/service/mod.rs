@@ -5,6 +5,8 @@ pub mod backups;
 mod bodies;
 pub mod clock;
 pub mod directory;
+mod feed_watch;
+mod group_watch;
 mod key;
 mod limit_watch;
 pub mod outlet;
@@ -21,6 +23,7 @@ pub mod telemetry;
 pub mod tls;
 pub mod tokens;
 pub mod vault;
+mod webhooks;
 
 #[cfg(test)]
 mod tests;

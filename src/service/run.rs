@@ -19,7 +19,9 @@ use super::activity::Activity;
 use super::backups::{BackupDesk, SnapshotHealth, Snapshots};
 use super::bodies;
 use super::clock::SystemClock;
-use super::directory::{Directory, PartnerDesk, Vitals};
+use super::directory::{Directory, Entrance, PartnerDesk, Vitals};
+use super::feed_watch::FeedWatch;
+use super::group_watch::GroupWatch;
 use super::key::key_of;
 use super::limit_watch::LimitWatch;
 use super::outlet::{OcpiSender, Outlets};
@@ -30,14 +32,18 @@ use super::station_desk::StationDesk;
 use super::tls;
 use super::tokens::{AdminToken, TokenError};
 use super::vault::{self, KeyVault, VaultError};
+use super::webhooks::Caller;
 use crate::api::audit::AuditLog;
 use crate::api::chronicle::Chronicle;
 use crate::api::dispatches::DispatchBook;
+use crate::api::feeds::FeedBook;
+use crate::api::groups::GroupBook;
 use crate::api::keys::Keyring;
+use crate::api::webhooks::WebhookBook;
 use crate::api::{self, ApiParts, ApiState, Rates};
 use crate::config::Config;
 use crate::domain::id::TenantId;
-use crate::domain::ports::{Clock, PortError, Ports, Sites};
+use crate::domain::ports::{Clock, PortError, Ports, Sites, Vault};
 use crate::ocpi::{self, Edge, EdgeError, Settings};
 use crate::ocpp;
 use crate::store::journal::Journal;
@@ -269,6 +275,13 @@ pub async fn start_on(
     let chronicle = Arc::new(chronicle);
     let dispatches = DispatchBook::open(records.clone()).await;
     let dispatches = Arc::new(dispatches.map_err(TokenError::from)?);
+    let groups = GroupBook::open(records.clone()).await;
+    let groups = Arc::new(groups.map_err(TokenError::from)?);
+    let sealing: Arc<dyn Vault> = Arc::new(KeyVault::new(&key));
+    let webhooks = WebhookBook::open(records.clone(), sealing.clone()).await;
+    let webhooks = Arc::new(webhooks.map_err(TokenError::from)?);
+    let feeds = FeedBook::open(records.clone(), sealing.clone()).await;
+    let feeds = Arc::new(feeds.map_err(TokenError::from)?);
 
     let sender = Arc::new(OcpiSender::default());
     let outlets = Arc::new(Outlets::new(
@@ -294,7 +307,7 @@ pub async fn start_on(
         clock: clock.clone(),
         records,
         sites: sites.clone(),
-        vault: Arc::new(KeyVault::new(&key)),
+        vault: sealing,
     };
     let edge = Edge::open(
         ports.clone(),
@@ -344,6 +357,10 @@ pub async fn start_on(
         audit,
         chronicle: chronicle.clone(),
         dispatches: dispatches.clone(),
+        groups: groups.clone(),
+        webhooks: webhooks.clone(),
+        feeds: feeds.clone(),
+        doors: Arc::new(Entrance::new(config.ocpi.allow_insecure)),
         metrics,
         policy: config.planner.clone(),
         rates: Rates::default(),
@@ -389,8 +406,27 @@ pub async fn start_on(
         clock.clone(),
         stopped.clone(),
     ));
+    let sharing = GroupWatch {
+        registry: registry.clone(),
+        book: groups,
+        clock: clock.clone(),
+    };
+    let sharing = tokio::spawn(sharing.run(stopped.clone()));
+    let telling = Caller::new(
+        registry.clone(),
+        webhooks,
+        chronicle.clone(),
+        clock.clone(),
+        activity.clone(),
+        config.ocpi.allow_insecure,
+    );
+    let telling = tokio::spawn(telling.run(stopped.clone()));
+    let feeding = FeedWatch::new(registry.clone(), feeds, clock.clone(), activity.clone());
+    let feeding = tokio::spawn(feeding.run(stopped.clone()));
     let pulling = tokio::spawn(async move { edge.run().await });
-    let mut tasks = vec![serving, pulling, watching, settling];
+    let mut tasks = vec![
+        serving, pulling, watching, settling, sharing, telling, feeding,
+    ];
     if config.data.history_days > 0 {
         let kept = keep_history(chronicle.clone(), clock.clone(), stopped.clone());
         tasks.push(tokio::spawn(kept));

@@ -6,6 +6,7 @@
 pub mod charges;
 pub mod csv_file;
 pub mod entsoe;
+pub mod feed;
 pub mod http_json;
 pub mod series;
 mod xml;

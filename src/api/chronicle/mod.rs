@@ -11,6 +11,7 @@ mod power;
 mod registers;
 mod sessions;
 mod shelf;
+mod stages;
 mod tally;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ pub(super) use self::note::{Note, Notes};
 pub(super) use self::power::{PowerLog, Sample};
 pub(super) use self::registers::Registers;
 pub(super) use self::sessions::{Outcome, Outcomes};
+use self::stages::Stages;
 pub(super) use self::tally::Tally;
 use crate::domain::event::Event;
 use crate::domain::id::SiteKey;
@@ -41,6 +43,18 @@ pub(super) struct SiteChronicle {
     pub(super) sessions: Outcomes,
     pub(super) registers: Registers,
     pub(super) tally: Tally,
+    stages: Stages,
+}
+
+/// Notes that somebody has not seen.
+#[derive(Debug)]
+pub struct News {
+    /// As they go out.
+    pub notes: Vec<serde_json::Value>,
+    /// The number of the last of them.
+    pub last: u64,
+    /// Notes that are forgotten already.
+    pub missed: u64,
 }
 
 struct Place {
@@ -78,6 +92,7 @@ impl Chronicle {
             sessions,
             registers,
             tally,
+            stages,
         } = &mut *chronicle;
         for event in events {
             notes.take(event, state);
@@ -86,6 +101,7 @@ impl Chronicle {
             tally.take_end(event, sessions);
         }
         notes.take_excursions(state, now);
+        stages.take(events, state, now, notes);
         if power.take(state, now) {
             sessions.learn_needs(state, &self.policy, now);
             tally.take_minutes(power.samples());
@@ -95,6 +111,41 @@ impl Chronicle {
     /// What was heard is published: whoever follows the site may look.
     pub fn tell(&self, site: &SiteKey) {
         self.place(site).turns.send_modify(|turns| *turns += 1);
+    }
+
+    /// The number of the newest note of a site.
+    pub fn newest_note(&self, site: &SiteKey) -> u64 {
+        self.read(site, |chronicle| chronicle.notes.last())
+    }
+
+    /// Notes of a site after a number, the oldest first, `most` at most.
+    pub fn notes_after(&self, site: &SiteKey, number: u64, most: usize) -> News {
+        self.read(site, |chronicle| {
+            let notes: Vec<&Note> = chronicle.notes.after(number).take(most).collect();
+            let first = chronicle.notes.first();
+            News {
+                last: notes
+                    .last()
+                    .map_or(number.max(first - 1), |note| note.number),
+                missed: first.saturating_sub(number + 1),
+                notes: notes
+                    .iter()
+                    .filter_map(|note| serde_json::to_value(note).ok())
+                    .collect(),
+            }
+        })
+    }
+
+    /// Notes something that is not an event of the site's journal.
+    pub fn say(&self, site: &SiteKey, at: Time, kind: &'static str, detail: serde_json::Value) {
+        let place = self.place(site);
+        let mut chronicle = place
+            .chronicle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        chronicle.notes.say(at, kind, detail);
+        drop(chronicle);
+        self.tell(site);
     }
 
     /// Reads what is remembered of a site.

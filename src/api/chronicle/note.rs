@@ -63,6 +63,11 @@ impl Notes {
         self.all.range(from..)
     }
 
+    /// Notes something that is not an event.
+    pub(super) fn say(&mut self, at: Time, kind: &'static str, detail: Value) {
+        self.push(at, kind, None, detail);
+    }
+
     fn push(&mut self, at: Time, kind: &'static str, evse: Option<EvseId>, detail: Value) {
         self.last += 1;
         if self.all.len() >= MAX_NOTES {

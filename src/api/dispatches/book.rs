@@ -6,6 +6,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::TimeDelta;
+use serde_json::json;
 use tokio::sync::Notify;
 
 use crate::api::chronicle::Chronicle;
@@ -160,6 +161,12 @@ impl DispatchBook {
         let mut all = self.locked();
         for dispatch in changed {
             // One that was withdrawn meanwhile stays withdrawn.
+            let slots = dispatch.slots.iter().filter(|slot| slot.measured.is_some());
+            let detail = json!({
+                "dispatch": dispatch.id, "slots_measured": slots.count(),
+                "slots": dispatch.slots.len(), "closed": dispatch.closed_at.is_some(),
+            });
+            chronicle.say(&dispatch.site, now, "dispatch_settled", detail);
             if let Some(known) = all.get_mut(&key(&dispatch)) {
                 known.slots = dispatch.slots;
                 known.after = dispatch.after;

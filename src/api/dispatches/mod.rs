@@ -24,22 +24,12 @@ use super::sites::{Answer, no_query};
 use super::{ApiState, effect};
 use crate::domain::dispatch::{Dispatch, Verdict};
 use crate::domain::event::EventKind;
+use crate::domain::hmac::hex;
 use crate::domain::id::DispatchId;
 
 const READERS: [Scope; 2] = [Scope::Read, Scope::SignalsWrite];
 /// Dispatches of one answer.
 const MAX_LISTED: usize = 1_000;
-
-/// Bytes as lower-case hexadecimal digits.
-fn hex(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        for nibble in [byte >> 4, byte & 0xf] {
-            text.extend(char::from_digit(u32::from(nibble), 16));
-        }
-    }
-    text
-}
 
 pub(super) async fn post(api: Data<ApiState>, request: HttpRequest, payload: Payload) -> Answer {
     let access = Access::of(&api, &request, Scope::SignalsWrite)?;
@@ -129,6 +119,10 @@ pub(super) async fn post(api: Data<ApiState>, request: HttpRequest, payload: Pay
     api.sites.submit(&site, events, vec![record]).await?;
     let gone = api.dispatches.note(dispatch.clone());
     api.dispatches.write(gone).await?;
+    if dispatch.verdict != Verdict::Accepted {
+        let detail = json!({"dispatch": dispatch.id, "reason": dispatch.reason});
+        api.chronicle.say(&site, now, "cannot_comply", detail);
+    }
     remark(
         &request,
         format!("{} at {site}: {:?}", dispatch.id, dispatch.verdict),

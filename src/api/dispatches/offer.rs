@@ -6,6 +6,7 @@ use sha2::{Digest, Sha256};
 use super::body::DispatchBody;
 use crate::domain::dispatch::{Ask, DispatchSlot, FrozenPlan, Verdict};
 use crate::domain::event::{Event, EventKind};
+use crate::domain::hmac::hex;
 use crate::domain::id::{DispatchId, SignalKey};
 use crate::domain::policy::Policy;
 use crate::domain::quantity::{Energy, Power};
@@ -220,5 +221,5 @@ fn hash(slots: &[DispatchSlot], after: &[DispatchSlot]) -> String {
         );
         hasher.update(line);
     }
-    super::hex(&hasher.finalize())
+    hex(&hasher.finalize())
 }

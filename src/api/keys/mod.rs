@@ -39,7 +39,7 @@ fn hash(text: &str) -> Hash {
 }
 
 /// 32 random bytes as text that fits into headers, addresses and cookies.
-fn random_text() -> String {
+pub(super) fn random_text() -> String {
     use base64::Engine as _;
     let mut bytes = [0_u8; 32];
     rand::rng().fill_bytes(&mut bytes);

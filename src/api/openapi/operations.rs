@@ -404,6 +404,68 @@ pub(super) static OPERATIONS: &[Operation] = &[
         "Requested, baseline, measured and delivered per slot; JSON or CSV",
     )
     .asking(&[("format", "format")]),
+    get("/api/v1/groups", "read", "Sites that share a limit"),
+    get(
+        "/api/v1/groups/{id}",
+        "read",
+        "One group: quota, bound and measured power of each site",
+    ),
+    write(
+        "put",
+        "/api/v1/groups/{id}",
+        "admin",
+        "Sets a limit for several sites together",
+    )
+    .taking("Group")
+    .giving(&["200", "201"]),
+    delete(
+        "/api/v1/groups/{id}",
+        "admin",
+        "Gives a group up; its quotas are withdrawn",
+    ),
+    get("/api/v1/webhooks", "read", "Who is told what happens"),
+    write(
+        "post",
+        "/api/v1/webhooks",
+        "read",
+        "Has what happens told to an address, signed; the secret is shown this once",
+    )
+    .taking("Webhook")
+    .giving(&["201"]),
+    get(
+        "/api/v1/webhooks/{id}",
+        "read",
+        "One webhook and how deliveries go",
+    ),
+    delete("/api/v1/webhooks/{id}", "read", "Tells nothing any more"),
+    get(
+        "/api/v1/sites/{site}/feeds",
+        "read",
+        "Documents that are asked for again and again",
+    ),
+    get(
+        "/api/v1/sites/{site}/feeds/{name}",
+        "read",
+        "One feed and how fresh it is",
+    ),
+    write(
+        "put",
+        "/api/v1/sites/{site}/feeds/{name}",
+        "admin",
+        "Sets a feed up: ENTSO-E, JSON of any shape, CSV, or a static tariff",
+    )
+    .taking("Feed")
+    .giving(&["200", "201"]),
+    delete(
+        "/api/v1/sites/{site}/feeds/{name}",
+        "admin",
+        "Asks a feed no more; what it gave is withdrawn",
+    ),
+    get(
+        "/api/v1/connections",
+        "read",
+        "Every source of signals and how fresh it is",
+    ),
     get("/api/v1/login", "", "Who this browser is"),
     write("post", "/api/v1/login", "", "Signs a browser in").taking("Login"),
     delete("/api/v1/login", "", "Signs a browser out"),

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 
+use crate::api::webhooks::EVENTS;
 use crate::domain::signal_unit::{ALERTS, KINDS};
 
 /// A parameter of the query.
@@ -66,6 +67,18 @@ pub(super) fn all() -> Value {
             "token_a": { "type": "string", "minLength": 1, "maxLength": 64 },
         })),
         "Dispatch": dispatch(),
+        "Group": closed(&["sites", "import_limit_kw"], &json!({
+            "sites": { "type": "array", "minItems": 1, "maxItems": 500, "items": id() },
+            "import_limit_kw": { "type": "number", "minimum": 0, "maximum": 1_000_000 },
+        })),
+        "Webhook": closed(&["url"], &json!({
+            "url": { "type": "string", "format": "uri", "maxLength": 2_000 },
+            "events": { "type": ["array", "null"], "minItems": 1, "items": { "enum": EVENTS }, "description": "Absent: all." },
+            "sites": { "type": ["array", "null"], "minItems": 1, "items": id(), "description": "Absent: all sites." },
+            "secret": { "type": ["string", "null"], "minLength": 16, "maxLength": 128, "pattern": "^[!-~]+$",
+                "description": "Absent: one is made." },
+        })),
+        "Feed": feed(),
         "Station": closed(&[], &json!({
             "site": { "type": ["string", "null"], "minLength": 1, "maxLength": 128, "pattern": "^[^\\s/]+$" },
             "password": { "type": ["string", "null"], "minLength": 16, "maxLength": 64, "pattern": "^[!-~]+$",
@@ -126,6 +139,62 @@ pub(super) fn all() -> Value {
             "password": { "type": ["string", "null"], "minLength": 12, "maxLength": 200 },
         })),
     })
+}
+
+fn feed() -> Value {
+    let pointer = json!({ "type": "string", "maxLength": 500, "pattern": "^(/.*)?$" });
+    let maybe = json!({ "type": ["string", "null"], "maxLength": 500, "pattern": "^(/.*)?$" });
+    let length = |what: &str| json!({ "type": ["string", "null"], "description": what });
+    let rows = closed(
+        &["lists", "start", "value"],
+        &json!({
+            "lists": { "type": "array", "minItems": 1, "maxItems": 10, "items": pointer },
+            "start": pointer, "end": maybe, "value": pointer,
+        }),
+    );
+    let columns = closed(
+        &["starts", "values"],
+        &json!({ "starts": pointer, "values": pointer }),
+    );
+    let adder = closed(
+        &["price_per_kwh"],
+        &json!({
+            "price_per_kwh": { "type": "number", "minimum": -10, "maximum": 10 },
+            "days": { "type": ["array", "null"], "maxItems": 7, "items": { "enum": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] } },
+            "months": { "type": ["array", "null"], "maxItems": 12, "items": { "type": "integer", "minimum": 1, "maximum": 12 } },
+            "from": { "type": ["string", "null"], "description": "Local time, HH:MM." },
+            "to": { "type": ["string", "null"], "description": "Local time, HH:MM." },
+        }),
+    );
+    closed(
+        &["kind", "format"],
+        &json!({
+            "kind": { "enum": ["import_price", "export_price", "demand_price", "carbon", "base_load", "pv"] },
+            "unit": { "type": ["string", "null"] },
+            "circuit": { "type": ["string", "null"] },
+            "format": { "enum": ["entsoe", "json", "csv", "static"] },
+            "json": { "oneOf": [
+                { "type": "null" },
+                closed(&[], &json!({
+                    "rows": { "oneOf": [{ "type": "null" }, rows] },
+                    "columns": { "oneOf": [{ "type": "null" }, columns] },
+                    "times": { "enum": ["rfc3339", "unix_s", "unix_ms", null] },
+                })),
+            ] },
+            "resolution": length("Length of a slot where no end is given, such as PT15M."),
+            "url": { "type": ["string", "null"], "description": "With the places {date}, {from}, {to}, {from_unix}, {from_ms}, {from_entsoe} (and {to_..}), {secret}." },
+            "headers": { "type": ["object", "null"], "additionalProperties": { "type": "string" } },
+            "secret": { "type": ["string", "null"], "description": "Fills in {secret}; kept sealed and never shown." },
+            "every": length("How often it is asked for; 15 minutes if absent."),
+            "stale_after": length("After so long without an answer it is stale; three intervals if absent."),
+            "priority": { "type": ["integer", "null"], "minimum": 0, "maximum": 1_000 },
+            "charges": { "oneOf": [{ "type": "null" }, closed(&[], &json!({
+                "factor": { "type": ["number", "null"], "minimum": 0, "maximum": 10 },
+                "vat_percent": { "type": ["number", "null"], "minimum": 0, "maximum": 100 },
+                "adders": { "type": ["array", "null"], "maxItems": 100, "items": adder },
+            }))] },
+        }),
+    )
 }
 
 fn dispatch() -> Value {

@@ -113,6 +113,25 @@ async fn each_bad_signal_is_refused_with_its_pointer() {
         include_str!("bad/signal_price.txt"),
     )
     .await;
+    each_is_refused(
+        Method::PUT,
+        path,
+        limit(),
+        include_str!("bad/signal_kinds.txt"),
+    )
+    .await;
+}
+
+#[test]
+fn more_than_150_kinds_of_bad_signals_are_tried() {
+    let tables = [
+        include_str!("bad/signal_compact.txt"),
+        include_str!("bad/signal_long.txt"),
+        include_str!("bad/signal_price.txt"),
+        include_str!("bad/signal_kinds.txt"),
+    ];
+    let tried: usize = tables.iter().map(|text| table(text).len()).sum();
+    assert!(tried >= 150, "{tried}");
 }
 
 #[actix_web::test]

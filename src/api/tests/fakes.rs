@@ -12,20 +12,23 @@ use crate::api::audit::AuditLog;
 use crate::api::auth::{AdminToken, Grant, Scope, TokenBook};
 use crate::api::chronicle::Chronicle;
 use crate::api::dispatches::DispatchBook;
+use crate::api::feeds::FeedBook;
+use crate::api::groups::GroupBook;
 use crate::api::keys::Keyring;
 use crate::api::metrics::Metrics;
 use crate::api::ports::{
-    BackupPieces, Backups, CheckRow, Configured, Exchange, Health, IdToken, Invitation,
+    BackupPieces, Backups, CheckRow, Configured, Doors, Exchange, Health, IdToken, Invitation,
     OfferedEvse, PartHealth, PartStatus, PartnerChange, PartnerTraffic, PartnerView, Partners,
     Registration, SecretText, SiteDirectory, StationCall, StationRotation, StationSetup,
     StationWelcome, Stations,
 };
+use crate::api::webhooks::WebhookBook;
 use crate::api::{ApiParts, ApiState, Rates, configure};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
 use crate::domain::evse::EvseSource;
 use crate::domain::id::{EvseId, PartnerId, PartnerKey, SiteId, SiteKey, StationId, TenantId};
 use crate::domain::policy::Policy;
-use crate::domain::ports::{Clock, PortError, PortFuture, RecordWrite, Records, Sites};
+use crate::domain::ports::{Clock, PortError, PortFuture, RecordWrite, Records, Sites, Vault};
 use crate::domain::site::{Mode, Site};
 use crate::domain::time::Time;
 use crate::state::{SiteState, Snapshot};
@@ -415,6 +418,32 @@ impl Reply {
     }
 }
 
+/// Seals nothing.
+#[derive(Debug)]
+struct GlassVault;
+
+impl Vault for GlassVault {
+    fn seal(&self, _context: &str, secret: &[u8]) -> Vec<u8> {
+        secret.to_vec()
+    }
+
+    fn unseal(&self, _context: &str, sealed: &[u8]) -> Result<Vec<u8>, PortError> {
+        Ok(sealed.to_vec())
+    }
+}
+
+struct HttpsOnly;
+
+impl Doors for HttpsOnly {
+    fn check(&self, url: &str) -> Result<(), String> {
+        if url.starts_with("https://") {
+            Ok(())
+        } else {
+            Err("is not an address of https".to_owned())
+        }
+    }
+}
+
 /// No station of our own.
 struct NoStations;
 
@@ -513,7 +542,11 @@ impl Client {
         let records = Arc::new(Shelf::default());
         let keys = at_once(Keyring::open(records.clone(), admin));
         let audit = at_once(AuditLog::open(records.clone()));
-        let dispatches = at_once(DispatchBook::open(records));
+        let dispatches = at_once(DispatchBook::open(records.clone()));
+        let groups = at_once(GroupBook::open(records.clone()));
+        let vault = Arc::new(GlassVault);
+        let webhooks = at_once(WebhookBook::open(records.clone(), vault.clone()));
+        let feeds = at_once(FeedBook::open(records, vault));
         let state = ApiState::new(ApiParts {
             clock: clock.clone(),
             sites: world.clone(),
@@ -526,6 +559,10 @@ impl Client {
             audit,
             chronicle: world.chronicle.clone(),
             dispatches,
+            groups,
+            webhooks,
+            feeds,
+            doors: Arc::new(HttpsOnly),
             metrics: metrics.clone(),
             policy: Policy::default(),
             rates,

@@ -35,6 +35,7 @@ use crate::domain::time::Time;
 
 pub use depot::DepotReport;
 pub use own::OwnService;
+pub use play::Onlooker;
 pub use report::{DemoReport, Methods};
 
 /// Days of recorded sessions that the CPO serves as history.

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use async_trait::async_trait;
+
 use super::report::{DemoReport, Methods};
 use super::rest::Rest;
 use super::watch::Watch;
@@ -19,12 +21,37 @@ const EAGER_LOOKS: u32 = 20;
 /// Nap between two looks.
 const NAP: Duration = Duration::from_millis(1);
 
+/// Looks on while a day is played: after each event, when everything has settled.
+#[async_trait]
+pub trait Onlooker: Send {
+    /// What is to be seen at this instant; time stands still meanwhile.
+    async fn look(&mut self, now: Time, cpo: &Cpo);
+}
+
+/// Nobody looks on.
+struct Nobody;
+
+#[async_trait]
+impl Onlooker for Nobody {
+    async fn look(&mut self, _now: Time, _cpo: &Cpo) {}
+}
+
 impl Demo {
     /// Plays the day through a service that runs on [`Demo::clock`].
     pub async fn run(
         &self,
         service: &dyn ServiceUnderTest,
+        on_line: impl FnMut(&DemoLine),
+    ) -> Result<DemoReport, DemoError> {
+        self.run_watched(service, on_line, &mut Nobody).await
+    }
+
+    /// Plays the day while somebody looks on.
+    pub async fn run_watched(
+        &self,
+        service: &dyn ServiceUnderTest,
         mut on_line: impl FnMut(&DemoLine),
+        onlooker: &mut dyn Onlooker,
     ) -> Result<DemoReport, DemoError> {
         for line in self.about() {
             on_line(&DemoLine::About(line));
@@ -40,7 +67,7 @@ impl Demo {
 
         let fleet = self.open_depot(service, &rest, &mut on_line).await?;
 
-        self.play(service, &cpo, fleet.as_ref(), &rest, &mut on_line)
+        self.play(service, &cpo, fleet.as_ref(), &rest, &mut on_line, onlooker)
             .await?;
 
         let (unmanaged, equal_share) = self.baselines();
@@ -73,6 +100,7 @@ impl Demo {
         fleet: Option<&Fleet>,
         rest: &Rest,
         on_line: &mut impl FnMut(&DemoLine),
+        onlooker: &mut dyn Onlooker,
     ) -> Result<(), DemoError> {
         let mut publication = setup::next_publication(self.start);
         self.settle(service, cpo, fleet).await?;
@@ -100,6 +128,7 @@ impl Demo {
                 on_line(&DemoLine::Notable(line));
             }
             self.settle(service, cpo, fleet).await?;
+            onlooker.look(next, cpo).await;
             let stations = fleet.map(Fleet::take_lines).unwrap_or_default();
             for line in cpo.take_lines().into_iter().chain(stations) {
                 on_line(&DemoLine::Event(line));
