@@ -380,9 +380,9 @@ impl Partners for PartnerDesk {
 pub struct Entrance(Guard);
 
 impl Entrance {
-    /// Strict rules, or such that let http, this machine and private networks through.
-    pub fn new(allow_insecure: bool) -> Self {
-        Self(Guard::new(allow_insecure))
+    /// The rules that partners' addresses must keep.
+    pub fn new(guard: Guard) -> Self {
+        Self(guard)
     }
 }
 

@@ -44,6 +44,7 @@ use crate::api::{self, ApiParts, ApiState, Rates};
 use crate::config::Config;
 use crate::domain::id::TenantId;
 use crate::domain::ports::{Clock, PortError, Ports, Sites, Vault};
+use crate::ocpi::guard::Guard;
 use crate::ocpi::{self, Edge, EdgeError, Settings};
 use crate::ocpp;
 use crate::store::journal::Journal;
@@ -309,6 +310,7 @@ pub async fn start_on(
         sites: sites.clone(),
         vault: sealing,
     };
+    let guard = Guard::new(config.ocpi.allow_insecure, &config.ocpi.private_networks);
     let edge = Edge::open(
         ports.clone(),
         Settings::of(&config.ocpi, public_url.clone()),
@@ -360,7 +362,7 @@ pub async fn start_on(
         groups: groups.clone(),
         webhooks: webhooks.clone(),
         feeds: feeds.clone(),
-        doors: Arc::new(Entrance::new(config.ocpi.allow_insecure)),
+        doors: Arc::new(Entrance::new(guard.clone())),
         metrics,
         policy: config.planner.clone(),
         rates: Rates::default(),
@@ -418,7 +420,7 @@ pub async fn start_on(
         chronicle.clone(),
         clock.clone(),
         activity.clone(),
-        config.ocpi.allow_insecure,
+        guard,
     );
     let telling = tokio::spawn(telling.run(stopped.clone()));
     let feeding = FeedWatch::new(registry.clone(), feeds, clock.clone(), activity.clone());

@@ -62,15 +62,14 @@ impl Caller {
         chronicle: Arc<Chronicle>,
         clock: Arc<dyn Clock>,
         activity: Activity,
-        allow_insecure: bool,
+        guard: Guard,
     ) -> Self {
-        let guard = Guard::new(allow_insecure);
         drop(rustls::crypto::ring::default_provider().install_default());
         let http = reqwest::Client::builder()
             .timeout(DEADLINE)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
-            .dns_resolver(GuardedResolver::new(guard))
+            .dns_resolver(GuardedResolver::new(guard.clone()))
             .build()
             .unwrap_or_default();
         Self {
