@@ -343,6 +343,8 @@ async fn a_partner_that_is_not_there_is_probed_and_is_asked_again_once_it_calls_
     // It is back, and pushes a session: the next request goes.
     cpo.with(|p| p.is_down = false);
     assert!(world.edge.silence_s(&partner_id()).is_some());
+    // Within ten seconds of a probe that failed, a call of theirs would not bring another one.
+    world.goes_on(TimeDelta::seconds(10));
     let put = world
         .asks_as_partner(&cpo, "PUT", S1, &session(&json!({})))
         .await;
