@@ -60,7 +60,7 @@ fn main() {
         days.push("2019-10-02".parse().expect("valid"));
     }
     println!(
-        "{:<11} {:>5} {:>10} {:>18} {:>18} {:>9} {:>9} {:>7}",
+        "{:<11} {:>5} {:>10} {:>18} {:>18} {:>9} {:>9} {:>7} {:>6}",
         "day",
         "cars",
         "unmanaged",
@@ -68,7 +68,8 @@ fn main() {
         "evenload, ready",
         "peak kW",
         "over",
-        "pushes"
+        "pushes",
+        "stops"
     );
     let (mut played, mut cheaper, mut ready) = (0, 0, 0);
     for day in days {
@@ -80,7 +81,7 @@ fn main() {
         let it = play(&recording, day, limit, &policy, unmanaged);
         let (ours, share) = (&it.evenload, &it.equal_share);
         println!(
-            "{day} {:>6} {:>10.2} {:>9.2} {:>4}/{:<3} {:>9.2} {:>4}/{:<3} {:>9.1} {:>9} {:>7}",
+            "{day} {:>6} {:>10.2} {:>9.2} {:>4}/{:<3} {:>9.2} {:>4}/{:<3} {:>9.1} {:>9} {:>7} {:>6}",
             ours.vehicles,
             it.unmanaged.cost,
             share.cost,
@@ -92,6 +93,7 @@ fn main() {
             ours.peak_kw,
             ours.limit_violations,
             it.pushes,
+            ours.interruptions,
         );
         for late in &ours.late {
             println!("    {late}");

@@ -215,6 +215,7 @@ fn need<'a>(
     policy: &Policy,
 ) -> Need<'a> {
     let horizon = &frame.horizon;
+    let now = frame.from;
     let (numerator, denominator) = evse.expected_share();
     let min = evse.min_bound();
     let taken_at_most = demand.acceptance.scaled_up(denominator, numerator);
@@ -257,13 +258,7 @@ fn need<'a>(
         need.to_early = need.to;
     }
     need.planned = need.wanted.max(one_slot);
-    need.class = class(
-        &need,
-        demand,
-        taper,
-        action.map(|(action, _)| action),
-        frame.from,
-    );
+    need.class = class(&need, demand, taper, action.map(|(action, _)| action), now);
     need.is_firm |= matches!(need.class, Class::Now | Class::Tight);
     if need.class == Class::Tight {
         // Every minute counts: the slot in which it leaves is used as far as it goes.
@@ -272,6 +267,11 @@ fn need<'a>(
         need.to = need.to.max(begun);
         need.to_early = need.to;
         need.tail = tail(demand);
+        // What the part of slot 0 that is over cannot bring any more. Others have plans to come that
+        // make up for it; this one may leave before there is another.
+        let over = (now - horizon.start).clamp(TimeDelta::zero(), horizon.slot());
+        need.wanted += need.energy(need.max, over);
+        need.planned = need.planned.max(need.wanted);
     }
     if let (Class::Now, Some((_, until_instant))) = (need.class, action) {
         need.to = until(until_instant);

@@ -61,15 +61,19 @@ struct Solved {
 impl Stages<'_> {
     /// The plan by the solver; `None` if it was stopped before it had one.
     ///
-    /// Tight sessions get room for their tails first; where that leaves somebody short, needs come
-    /// before tails.
+    /// Tight sessions get room for their tails first; where that leaves others shorter than they
+    /// would be without, needs come before tails.
     pub(super) fn run(&self) -> Option<Draft> {
         let has_tails = self.needs.iter().any(|need| need.tail.is_positive());
         let draft = self.attempt(has_tails)?;
-        if has_tails && self.leaves_short(&draft) && !(self.should_stop)() {
-            return self.attempt(false).or(Some(draft));
+        let missing = self.missing(&draft);
+        if !has_tails || missing <= NOTHING_MISSING || (self.should_stop)() {
+            return Some(draft);
         }
-        Some(draft)
+        let without = self.attempt(false);
+        without
+            .filter(|without| self.missing(without) + NOTHING_MISSING < missing)
+            .or(Some(draft))
     }
 
     fn attempt(&self, with_tails: bool) -> Option<Draft> {
@@ -115,17 +119,20 @@ impl Stages<'_> {
         wished
     }
 
-    /// True if somebody gets less than it wants.
-    fn leaves_short(&self, draft: &Draft) -> bool {
+    /// What all together get less than they want.
+    fn missing(&self, draft: &Draft) -> Energy {
         let slot = self.frame.horizon.slot();
-        self.needs.iter().zip(&draft.rows).any(|(need, row)| {
-            let given: Energy = row
-                .power
-                .iter()
-                .map(|power| need.energy(*power, slot))
-                .sum();
-            need.is_open() && given + NOTHING_MISSING < need.wanted
-        })
+        let open = self.needs.iter().zip(&draft.rows);
+        open.filter(|(need, _)| need.is_open())
+            .map(|(need, row)| {
+                let given: Energy = row
+                    .power
+                    .iter()
+                    .map(|power| need.energy(*power, slot))
+                    .sum();
+                need.wanted.saturating_minus(given)
+            })
+            .sum()
     }
 
     /// Rule 3.

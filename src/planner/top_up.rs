@@ -4,7 +4,7 @@
 use super::draft::Draft;
 use super::frame::Frame;
 use super::layout::Layout;
-use super::need::Need;
+use super::need::{Class, Need};
 use super::room::Room;
 use crate::domain::quantity::{Energy, Power};
 
@@ -65,7 +65,7 @@ fn fill(
     for (index, tail) in turns.chain(tails) {
         let need = &needs[index];
         let missing = missing(frame, need, tail, &draft.rows[index].power);
-        let planned = need.class == super::need::Class::Planned;
+        let planned = need.class == Class::Planned;
         let slots = if planned { &slots } else { &by_time };
         raise(
             layout,
@@ -76,6 +76,26 @@ fn fill(
             slots,
             missing,
         );
+    }
+    // A car takes less and less at its end and so longer than planned: who leaves soon may go on
+    // until then.
+    for index in order.into_iter().filter(|index| has_tail(&needs[*index])) {
+        let need = &needs[index];
+        if need.class == Class::Tight {
+            linger(layout, need, &mut draft.rows[index].power, &mut room);
+        }
+    }
+}
+
+/// At least the least power in every slot of its stay, where there is room.
+fn linger(layout: &Layout<'_>, need: &Need<'_>, power: &mut [Power], room: &mut Room) {
+    let place = need.place(layout);
+    for (slot, power) in power.iter_mut().enumerate().take(need.to) {
+        if *power < need.min && room.at(place, slot) >= need.min {
+            room.give_back(place, slot, *power);
+            room.take(place, slot, need.min);
+            *power = need.min;
+        }
     }
 }
 
@@ -93,7 +113,7 @@ pub(super) fn keep_alive(
         }
     }
     for (need, row) in needs.iter().zip(&mut draft.rows) {
-        if need.class != super::need::Class::Full {
+        if need.class != Class::Full {
             continue;
         }
         let place = need.place(layout);

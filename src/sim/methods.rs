@@ -100,6 +100,8 @@ pub struct MethodResult {
     pub vehicles: usize,
     /// Those of them that were not ready.
     pub late: Vec<LateVehicle>,
+    /// How often a profile stopped a car that would have taken more.
+    pub interruptions: u32,
     /// Times the true power went over the limit; event-driven, not sampled.
     pub limit_violations: usize,
     /// Those that a profile caused or made worse.
@@ -138,6 +140,7 @@ impl MethodResult {
             reachable: ready_on_time + late.iter().filter(|car| car.reachable).count(),
             vehicles: left().count() + depot.turned_away().len(),
             late,
+            interruptions: left().map(|stay| stay.interruptions).sum(),
             limit_violations: meter.excursions().count(),
             self_caused: meter.excursions().filter(|e| e.self_caused).count(),
             worst_overshoot_kw: worst.unwrap_or_default().kilowatts(),

@@ -75,6 +75,26 @@ fn a_car_without_slack_starts_at_once_at_full_power() {
 }
 
 #[test]
+fn what_the_rest_of_a_slot_cannot_bring_is_planned_after_it() {
+    let mut state = live(site_of(50.0, 1));
+    arrives(&mut state, 1, Some(15 * 60), Some(1.1));
+    let second_slot = |second: i64| powers(&plan_at(&state, second), 1)[1];
+    // 140 seconds at full power would have brought 0.43 kWh: 5.7 kW more in a slot.
+    let (whole, part) = (second_slot(0), second_slot(140));
+    assert!(part > whole + kw(4.0), "{whole} and {part}");
+}
+
+#[test]
+fn who_leaves_soon_may_go_on_at_the_least_power_until_then() {
+    let mut state = live(site_of(50.0, 1));
+    arrives(&mut state, 1, Some(25 * 60), Some(0.5));
+    let plan = plan_at(&state, 0);
+    let least = plan.evses[0].power[..5].iter().min();
+    assert!(least.is_some_and(|power| *power >= kw(4.1)), "{least:?}");
+    assert_eq!(powers(&plan, 1)[5], Power::ZERO);
+}
+
+#[test]
 fn of_cars_that_say_nothing_all_get_a_share_and_none_of_the_room_is_left() {
     let mut state = live(site_of(30.0, 4));
     for number in 1..=4 {

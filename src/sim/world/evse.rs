@@ -41,6 +41,8 @@ pub struct Plugged {
     pub car: Car,
     /// What it has drawn so far.
     pub drawn: FineEnergy,
+    /// How often a profile took all power from it while it would have taken more.
+    pub interruptions: u32,
 }
 
 /// A simulated EVSE.
@@ -168,6 +170,7 @@ impl SimEvse {
         self.plugged = Some(Plugged {
             car,
             drawn: FineEnergy::ZERO,
+            interruptions: 0,
         });
         self.touch = Touch::Plug;
     }
@@ -198,8 +201,13 @@ impl SimEvse {
 
     /// Sets the power to what holds from `now` on.
     pub(super) fn settle(&mut self, now: Time) {
-        self.power = self.plugged.as_ref().map_or(Power::ZERO, |plugged| {
-            self.allowed(now).min(plugged.car.acceptance(plugged.drawn))
+        let allowed = self.allowed(now);
+        let flowing = self.power.is_positive();
+        self.power = self.plugged.as_mut().map_or(Power::ZERO, |plugged| {
+            let takes = plugged.car.acceptance(plugged.drawn);
+            let is_cut = flowing && takes.is_positive() && !allowed.is_positive();
+            plugged.interruptions += u32::from(is_cut);
+            allowed.min(takes)
         });
         let mut steps = self.profiles.iter().flat_map(|(_, profile)| {
             let steps = profile.steps().map(|(at, _)| at);
