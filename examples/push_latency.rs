@@ -13,21 +13,18 @@
 #![expect(clippy::print_stdout, reason = "an example prints")]
 #![expect(clippy::expect_used, reason = "an example may stop where it stands")]
 
+mod load;
+
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use evenload::config::{Config, Secret};
-use evenload::domain::evse::Phase;
 use evenload::domain::ports::Clock as _;
-use evenload::domain::quantity::{Current, Energy, Power, Price, Voltage};
-use evenload::domain::time::Time;
 use evenload::service::clock::SystemClock;
-use evenload::service::vault::new_token;
-use evenload::service::{Base, Running, start};
 use evenload::sim::cpo::{Cpo, CpoOptions};
-use evenload::sim::world::{Car, Depot, Grid, PriceSeries, SimEvse, Taper};
-use serde_json::{Value, json};
+use load::{Expense, Service};
 
+/// The partner's name, and the site's.
+const PLATFORM: &str = "platform";
 /// EVSEs at which cars come and go.
 const BUSY_EVSES: usize = 10;
 /// Between two arrivals.
@@ -41,36 +38,35 @@ const SETTLE: TimeDelta = TimeDelta::seconds(60);
 
 #[tokio::main]
 async fn main() {
-    let mut arguments = std::env::args().skip(1);
-    let mut number = |default: usize| {
-        let text = arguments.next();
-        text.map_or(default, |text| text.parse().expect("a whole number"))
-    };
-    let (running, arrivals) = (number(100), number(200));
+    let (running, arrivals) = (load::argument(0, 100), load::argument(1, 200));
+    let evses = running + BUSY_EVSES;
+    // A third of what the running cars could draw, and room for the arrivals at full power.
+    let limit = load::third_of(running + 3 * BUSY_EVSES);
 
-    let folder = std::env::temp_dir().join(format!("evenload-latency-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder for the store");
-    let token = new_token().expose().to_owned();
-    let mut config = Config::default();
-    config.server.listen.set_port(0);
-    config.data.dir.clone_from(&folder);
-    config.ocpi.allow_insecure = true;
-    config.api.admin_token = Some(Secret::new(token.clone()));
-    let base = Base::of(&config).expect("the store opens");
-    let service = start(config, base).await.expect("the service starts");
-
-    let depot = depot(SystemClock.now(), running);
+    let service = Service::start().await;
+    let now = SystemClock.now();
+    let depot = load::depot(now, evses, limit);
     let cpo = Cpo::start(CpoOptions::default(), depot).expect("the platform opens its port");
-    set_up(&service, &token, &cpo, running).await;
+    service.register(PLATFORM, &cpo).await;
+    service.steer(PLATFORM, evses, limit).await;
+    for number in 0..running {
+        let at = SystemClock.now() + TimeDelta::seconds(1);
+        let car = load::car(format!("running-{number}"), at, at + TimeDelta::hours(8));
+        assert!(cpo.expect_car(&load::evse_id(number), car));
+    }
+    let cpo = [cpo];
 
     println!("{running} sessions begin at once ...");
+    let expense = Expense::from_now();
     let begun = SystemClock.now();
-    while cpo.counts().session_puts < running as u64 || cpo.without_profile() > 0 {
-        assert!(SystemClock.now() - begun < SETTLE, "{:?}", cpo.complaints());
+    while cpo[0].counts().session_puts < running as u64 || cpo[0].without_profile() > 0 {
+        let complaints = cpo[0].complaints();
+        assert!(SystemClock.now() - begun < SETTLE, "{complaints:?}");
         step(&cpo).await;
     }
-    report("first profile, all at once", cpo.first_profile_delays());
-    let before = cpo.first_profile_delays().len();
+    let first = cpo[0].first_profile_delays();
+    let before = first.len();
+    println!("first profile, all at once: {}", load::waited(first));
 
     println!("{arrivals} cars arrive, one every {ARRIVAL_EVERY}, while {running} charge ...");
     let begun = SystemClock.now() + TimeDelta::seconds(1);
@@ -78,129 +74,30 @@ async fn main() {
         while SystemClock.now() < at {
             step(&cpo).await;
         }
-        let evse = format!("E{}", running + number % BUSY_EVSES);
-        let car = car(&format!("arrival-{number}"), at, at + STAY);
-        assert!(cpo.expect_car(&evse, car), "there is no {evse}");
+        let evse = load::evse_id(running + number % BUSY_EVSES);
+        let car = load::car(format!("arrival-{number}"), at, at + STAY);
+        assert!(cpo[0].expect_car(&evse, car), "there is no {evse}");
     }
     let end = SystemClock.now() + STAY + TimeDelta::seconds(2);
     while SystemClock.now() < end {
         step(&cpo).await;
     }
-    let delays = cpo.first_profile_delays().split_off(before);
+    let delays = cpo[0].first_profile_delays().split_off(before);
     println!(
         "{} of {arrivals} got a profile; {} profiles set in all, {} messages failed",
         delays.len(),
-        cpo.counts().profiles_set,
-        cpo.counts().failures
+        cpo[0].counts().profiles_set,
+        cpo[0].counts().failures
     );
-    report("first profile of an arrival", delays);
+    println!("first profile of an arrival: {}", load::waited(delays));
+    println!("{}", expense.so_far());
 
-    cpo.stop().await;
+    cpo[0].stop().await;
     service.stop().await;
-    std::fs::remove_dir_all(&folder).expect("the store's folder is removed");
 }
 
 /// The platform does what is due by now.
-async fn step(cpo: &Cpo) {
-    let due = cpo.advance_to(SystemClock.now());
-    cpo.send(due);
+async fn step(cpo: &[Cpo]) {
+    load::step(cpo);
     tokio::time::sleep(STEP).await;
-}
-
-/// A car that would charge for hours.
-fn car(id: &str, arrival: Time, departure: Time) -> Car {
-    Car {
-        id: id.into(),
-        arrival,
-        departure,
-        need: Energy::from_kilowatt_hours(40.0),
-        max: Power::from_kilowatts(11.04),
-        phases: 3,
-        taper: Taper::Linear,
-    }
-}
-
-fn depot(now: Time, running: usize) -> Depot {
-    let wiring = vec![Phase::L1, Phase::L2, Phase::L3];
-    let evses = (0..running + BUSY_EVSES).map(|number| {
-        SimEvse::new(
-            format!("E{number}"),
-            Current::from_amps(16.0),
-            Voltage::V230,
-            wiring.clone(),
-        )
-    });
-    let prices = PriceSeries::new([(now, Price::from_micros(100_000))]);
-    let grid = Grid::with_limit(limit(running), prices);
-    let mut depot = Depot::new(now, grid, evses.collect());
-    for number in 0..running {
-        let leaves = now + TimeDelta::hours(8);
-        let arrives = now + TimeDelta::seconds(3);
-        depot.expect(
-            &format!("E{number}"),
-            car(&format!("running-{number}"), arrives, leaves),
-        );
-    }
-    depot
-}
-
-/// A third of what the running cars could draw, and room for the arrivals at full power.
-fn limit(running: usize) -> Power {
-    Power::from_kilowatts(11.04 * 1.1) * i64::try_from(running / 3 + BUSY_EVSES).expect("few EVSEs")
-}
-
-async fn set_up(service: &Running, token: &str, cpo: &Cpo, running: usize) {
-    let http = reqwest::Client::builder().no_proxy().build().expect("HTTP");
-    let call = async |method: &str, path: &str, body: Value| {
-        let url = format!("http://{}/api/v1{path}", service.address);
-        let method = method.parse().expect("a method");
-        let answer = http.request(method, url).bearer_auth(token).json(&body);
-        let answer = answer.send().await.expect("an answer");
-        let status = answer.status();
-        let text = answer.text().await.unwrap_or_default();
-        assert!(status.is_success(), "{path}: {status} {text}");
-    };
-    let partner = json!({
-        "name": "platform", "versions_url": cpo.versions_url(), "token_a": cpo.token_a(),
-    });
-    call("POST", "/partners", partner).await;
-    let evses: Vec<Value> = (0..running + BUSY_EVSES)
-        .map(|number| {
-            json!({
-                "id": format!("E{number}"), "circuit": "site", "max_kw": 11.04, "voltage_v": 230,
-                "phases": ["L1", "L2", "L3"],
-                "source": { "ocpi": {
-                    "partner": "platform",
-                    "location_id": CpoOptions::default().location_id,
-                    "evse_uid": format!("E{number}"),
-                } },
-            })
-        })
-        .collect();
-    let site = json!({
-        "name": "Site", "time_zone": "Europe/Amsterdam", "currency": "EUR",
-        "circuits": [{
-            "id": "site", "parent": null, "import_limit_kw": limit(running).kilowatts(),
-        }],
-        "evses": evses,
-        "price": { "flat_per_kwh": 0.10 },
-    });
-    call("PUT", "/sites/site", site).await;
-    call("PUT", "/sites/site/mode", json!({ "mode": "live" })).await;
-}
-
-fn report(what: &str, mut delays: Vec<Duration>) {
-    delays.sort();
-    let at = |percent: usize| {
-        let index = (delays.len() * percent).div_ceil(100).max(1) - 1;
-        delays.get(index).copied().unwrap_or_default().as_millis()
-    };
-    println!(
-        "{what}: p50 {} ms, p90 {} ms, p99 {} ms, longest {} ms ({} sessions)",
-        at(50),
-        at(90),
-        at(99),
-        at(100),
-        delays.len()
-    );
 }

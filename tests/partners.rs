@@ -1,8 +1,12 @@
 //! The vendor's ten minutes as docs/partners.md tells them: the real binary as a service, the real
 //! command line, and a CPO that speaks OCPI over loopback.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Output, Stdio};
+#[path = "common/installed.rs"]
+mod installed;
+#[path = "common/served.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod served;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,67 +16,9 @@ use evenload::domain::quantity::{Current, Energy, Power, Price, Voltage};
 use evenload::domain::time::Time;
 use evenload::sim::cpo::{Cpo, CpoOptions};
 use evenload::sim::world::{Car, Depot, Grid, PriceSeries, SimEvse, Taper};
+use installed::Installed;
 use serde_json::{Value, json};
-
-const TOKEN: &str = "test-admin-token-0123456789abcdef";
-
-/// A running service, killed when dropped.
-struct Service {
-    child: Child,
-    url: String,
-    _data: tempfile::TempDir,
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        // It may be dead already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Service {
-    fn start() -> Self {
-        let data = tempfile::tempdir().expect("a temporary folder");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenload"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data.path().join("data"))
-            .current_dir(data.path())
-            .env("EVENLOAD__API__ADMIN_TOKEN", TOKEN)
-            .env("EVENLOAD__OCPI__ALLOW_INSECURE", "true")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
-        let stdout = child.stdout.take().expect("piped");
-        let mut lines = BufReader::new(stdout).lines();
-        let first = lines.next().expect("a line").expect("text");
-        let url = first.rsplit(' ').next().expect("an address").to_owned();
-        assert!(url.starts_with("http://"), "{first}");
-        Self {
-            child,
-            url,
-            _data: data,
-        }
-    }
-
-    /// `evenload` with these arguments, against this service: its exit code and its object. Off the
-    /// runtime, since the platform of the test must be able to answer meanwhile.
-    async fn evenload(&self, arguments: &[&str], stdin: Option<&str>) -> (i32, Value) {
-        let mut command = assert_cmd::Command::cargo_bin("evenload").expect("built");
-        command
-            .args(arguments)
-            .env("EVENLOAD_URL", &self.url)
-            .env("EVENLOAD_TOKEN", TOKEN);
-        if let Some(text) = stdin {
-            command.write_stdin(text);
-        }
-        let run = tokio::task::spawn_blocking(move || command.output());
-        let output: Output = run.await.expect("no panic").expect("runs");
-        let object = serde_json::from_slice(&output.stdout).expect("one JSON object");
-        (output.status.code().expect("an exit code"), object)
-    }
-}
+use served::TOKEN;
 
 #[expect(
     clippy::disallowed_methods,
@@ -149,7 +95,7 @@ async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> 
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_vendor_comes_from_token_a_to_a_live_evse() {
-    let service = Service::start();
+    let service = Installed::start();
     let cpo = platform();
     let versions_url = cpo.versions_url();
     living(&cpo, async {
@@ -246,7 +192,7 @@ async fn a_vendor_comes_from_token_a_to_a_live_evse() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_platform_registers_with_an_invitation_and_its_deviations_are_shown() {
-    let service = Service::start();
+    let service = Installed::start();
     let cpo = platform();
     living(&cpo, async {
         let (exit, invited) = service
@@ -273,7 +219,7 @@ async fn a_platform_registers_with_an_invitation_and_its_deviations_are_shown() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_went_wrong_is_in_the_exit_code_and_says_what_to_change() {
-    let service = Service::start();
+    let service = Installed::start();
     let cpo = platform();
     let versions_url = cpo.versions_url();
     let add = [
@@ -311,7 +257,7 @@ async fn what_went_wrong_is_in_the_exit_code_and_says_what_to_change() {
 
     let mut nameless = assert_cmd::Command::cargo_bin("evenload").unwrap();
     let output = nameless
-        .args(["partner", "list", "--url", &service.url])
+        .args(["partner", "list", "--url", &service.served.base])
         .env_remove("EVENLOAD_TOKEN")
         .output()
         .unwrap();
@@ -322,7 +268,7 @@ async fn what_went_wrong_is_in_the_exit_code_and_says_what_to_change() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_partner_s_tariff_is_the_price_of_a_site_that_chose_it_and_leaves_with_the_choice() {
-    let service = Service::start();
+    let service = Installed::start();
     let energy = |price: f64, restrictions: Value| {
         json!({"price_components": [{"type": "ENERGY", "price": price, "vat": 25, "step_size": 1}],
             "restrictions": restrictions})
@@ -371,17 +317,8 @@ async fn a_partner_s_tariff_is_the_price_of_a_site_that_chose_it_and_leaves_with
             assert_eq!(exit, 0, "{set}");
             set
         };
-        let frame = async || -> Value {
-            let url = format!("{}/api/v1/sites/S/frame", service.url.trim_end_matches('/'));
-            let client = reqwest::Client::builder().no_proxy().build().expect("HTTP");
-            let answer = client
-                .get(url)
-                .bearer_auth(TOKEN)
-                .send()
-                .await
-                .expect("an answer");
-            answer.json().await.expect("JSON")
-        };
+        let rest = service.served.rest();
+        let frame = async || rest.get("/sites/S/frame").await;
         let set = choose(json!({"flat_per_kwh": 0.2,
             "ocpi_tariff": {"partner": "acme", "tariff_id": "T1"}}))
         .await;

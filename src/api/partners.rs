@@ -11,9 +11,12 @@ use super::body::read_json;
 use super::input::Node;
 use super::ports::{CheckRow, PartnerChange, Registration, SecretText};
 use super::problem::{Faults, Problem};
+use super::site_body::peer_id;
 use super::sites::{Answer, no_query};
 use crate::domain::id::{PartnerId, PartnerKey};
 use crate::domain::ports::PortError;
+use crate::domain::profile::RateUnit;
+use crate::domain::unit_choice::{MAX_UNIT_CHOICES, UnitChoice};
 
 /// Longest address of a list of versions.
 const MAX_URL_CHARS: usize = 255;
@@ -49,16 +52,42 @@ pub(super) async fn change(
     let change = Node::root(&body, &faults).object().and_then(|object| {
         let trust_sync_accept = object.maybe("trust_sync_accept", Node::flag);
         let site_limits = object.maybe("site_limits", Node::flag);
+        let profile_units = object.maybe("profile_units", unit_choices);
         object.close();
         Some(PartnerChange {
             trust_sync_accept: trust_sync_accept?,
             site_limits: site_limits?,
+            profile_units: profile_units?,
         })
     });
     let change = faults.give(change)?;
+    tracing::info!(partner.id = %key, by = access.name(), ?change, "the partner is changed");
     api.partners.change(&key, change).await?;
-    tracing::info!(partner.id = %key, by = access.name(), ?change, "the partner was changed");
     Ok(HttpResponse::Ok().json(api.partners.show(&key).await?))
+}
+
+/// Units for all EVSEs of a partner or for single ones.
+fn unit_choices(node: &Node<'_>) -> Option<Vec<UnitChoice>> {
+    let units = [("A", RateUnit::Amps), ("W", RateUnit::Watts)];
+    let read = |node: &Node<'_>| {
+        let object = node.object()?;
+        let unit = object.need("unit").and_then(|node| node.word(&units));
+        let location_id = object.maybe("location_id", peer_id);
+        let evse_uid = object.maybe("evse_uid", peer_id);
+        object.close();
+        let (location_id, evse_uid) = (location_id?, evse_uid?);
+        if location_id.is_some() != evse_uid.is_some() {
+            node.fault("names an EVSE by location_id and evse_uid, or by neither all of them");
+            return None;
+        }
+        Some(UnitChoice {
+            location_id,
+            evse_uid,
+            unit: unit?,
+        })
+    };
+    let choices: Vec<_> = node.list(MAX_UNIT_CHOICES)?.iter().map(read).collect();
+    choices.into_iter().collect()
 }
 
 pub(super) async fn exchanges(

@@ -14,6 +14,7 @@ use crate::domain::ports::{PortError, PortFuture};
 use crate::domain::quantity::Power;
 use crate::domain::site::Site;
 use crate::domain::time::Time;
+use crate::domain::unit_choice::UnitChoice;
 use crate::state::Snapshot;
 
 /// Whether a site was there before.
@@ -175,6 +176,8 @@ pub struct PartnerView {
     pub trust_sync_accept: bool,
     /// It may tell limits through our module `sitelimits`.
     pub site_limits: bool,
+    /// In which unit it takes limits, where that is not the usual one.
+    pub profile_units: Vec<UnitChoice>,
     /// How its tokens are written in headers: `base64` as specified, or `raw`.
     pub token_encoding: &'static str,
     /// Until when an invitation can be used.
@@ -196,12 +199,14 @@ pub struct PartnerView {
 }
 
 /// What is changed in how a partner is treated; `None` stays as it is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct PartnerChange {
     /// Its immediate `ACCEPTED` counts as applied.
     pub trust_sync_accept: Option<bool>,
     /// It may tell limits through our module `sitelimits`.
     pub site_limits: Option<bool>,
+    /// In which unit it takes limits: all choices anew.
+    pub profile_units: Option<Vec<UnitChoice>>,
 }
 
 /// An EVSE as a partner's locations describe it, with our guess of its powers.

@@ -330,7 +330,7 @@ fn read_source(node: &Node<'_>) -> Option<EvseSource> {
 }
 
 /// A peer's id: 1 to 36 characters (OCPI `CiString(36)`), compared in lower case.
-fn peer_id(node: &Node<'_>) -> Option<String> {
+pub(super) fn peer_id(node: &Node<'_>) -> Option<String> {
     let text = node.text()?;
     if text.chars().count() > 36 {
         node.fault("has more than 36 characters");

@@ -126,10 +126,15 @@ impl Evse {
     }
 
     /// What the EVSE may draw under a limit: `x` A may draw `x` times the highest voltage times
-    /// the phases it can use; never more than the hardware can.
+    /// the phases it can use; never more than the hardware can. A limit in W of an AC EVSE becomes
+    /// amperes somewhere on its way, at nominal voltage, so the same holds for it.
     pub fn worst_case_of(&self, unit: RateUnit, limit: Tenths) -> Power {
         let drawn = match (unit, self.supply) {
-            (RateUnit::Watts, _) => Power::from_watts((limit.0.max(0) + 9) / 10),
+            (RateUnit::Watts, Supply::Dc) => Power::from_watts((limit.0.max(0) + 9) / 10),
+            (RateUnit::Watts, Supply::Ac { nominal, .. }) => {
+                Power::from_watts((limit.0.max(0) + 9) / 10)
+                    .scaled_up(nominal.highest().millivolts(), nominal.millivolts().max(1))
+            }
             (RateUnit::Amps, Supply::Ac { phases, nominal }) => {
                 let all = limit
                     .0
@@ -162,6 +167,24 @@ impl Evse {
                 Tenths(floor.0 + 1)
             }
         }
+    }
+
+    /// The profile in another unit, for who takes no other: amperes become watts at nominal voltage on
+    /// all phases the EVSE can use, rounded down, so that it never allows more. DC stays in W:
+    /// amperes say nothing of its power.
+    pub fn in_unit(&self, profile: &Profile, unit: RateUnit) -> Profile {
+        let mut profile = profile.clone();
+        if let (RateUnit::Amps, RateUnit::Watts, Supply::Ac { phases, nominal }) =
+            (profile.unit, unit, self.supply)
+        {
+            let per_tenth_mw = i64::from(phases.max(1)) * nominal.millivolts() / 10;
+            profile.unit = RateUnit::Watts;
+            for period in &mut profile.periods {
+                let milliwatts = period.limit.0.max(0).saturating_mul(per_tenth_mw);
+                period.limit = Tenths(milliwatts / 100);
+            }
+        }
+        profile
     }
 
     /// What a car is expected to draw under a bound: the bound at nominal instead of highest
@@ -321,7 +344,61 @@ mod tests {
         );
     }
 
+    /// Nominal voltage in millivolts.
+    fn evse_mv(evse: &Evse) -> i64 {
+        match evse.supply {
+            Supply::Ac { nominal, .. } => nominal.millivolts(),
+            Supply::Dc => 0,
+        }
+    }
+
+    #[test]
+    fn amperes_become_watts_for_who_takes_no_other_and_dc_stays_as_it_is() {
+        let start: Time = "2026-11-22T16:00:00Z".parse().expect("valid");
+        let limits = |unit, limits: [i64; 2]| Profile {
+            unit,
+            start,
+            periods: (0..)
+                .zip(limits)
+                .map(|(index, limit)| ProfilePeriod {
+                    start_s: index * 900,
+                    limit: Tenths(limit),
+                })
+                .collect(),
+            duration_s: None,
+        };
+        let amps = limits(RateUnit::Amps, [60, 161]);
+        // 6.0 A x 230 V x 3 = 4,140 W; 16.1 A x 230 V x 3 = 11,109 W
+        let watts = limits(RateUnit::Watts, [41_400, 111_090]);
+        assert_eq!(ac(3, 11.04, 4.14).in_unit(&amps, RateUnit::Watts), watts);
+        assert_eq!(ac(3, 11.04, 4.14).in_unit(&amps, RateUnit::Amps), amps);
+        let dc = Evse {
+            supply: Supply::Dc,
+            ..ac(3, 50.0, 0.0)
+        };
+        assert_eq!(dc.in_unit(&watts, RateUnit::Amps), watts);
+    }
+
     proptest! {
+        #[test]
+        fn in_watts_a_profile_never_allows_more_than_in_amperes(
+            phases in 1u8..=3, volts in 100.0f64..260.0, limit in 0i64..3_200,
+        ) {
+            let evse = Evse {
+                supply: Supply::Ac { phases, nominal: Voltage::from_volts(volts) },
+                ..ac(phases, 300.0, 1.0)
+            };
+            let start: Time = "2026-11-22T16:00:00Z".parse().expect("valid");
+            let periods = vec![ProfilePeriod { start_s: 0, limit: Tenths(limit) }];
+            let amps = Profile { unit: RateUnit::Amps, start, periods, duration_s: None };
+            let watts = evse.in_unit(&amps, RateUnit::Watts);
+            let (told, meant) = (watts.periods[0].limit, Tenths(limit));
+            let drawn = evse.worst_case_of(RateUnit::Watts, told);
+            // What is left of a watt is rounded up on both sides.
+            prop_assert!(drawn <= evse.worst_case_of(RateUnit::Amps, meant) + Power::from_watts(2));
+            prop_assert!(told.0 * 1000 <= limit * i64::from(phases) * evse_mv(&evse));
+        }
+
         #[test]
         fn a_limit_made_for_a_bound_never_exceeds_it(
             phases in 1u8..=3, max in 1.0f64..50.0, min in 0.0f64..5.0, bound in 0i64..60_000,

@@ -26,3 +26,4 @@ pub mod signal_unit;
 pub mod site;
 pub mod tariff_source;
 pub mod time;
+pub mod unit_choice;

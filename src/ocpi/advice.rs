@@ -4,7 +4,7 @@ use ocpi_client::error::{Error, TransportKind};
 use ocpi_client::types::StatusClass;
 
 use super::edge::EdgeError;
-use super::translate::tariff;
+use super::translate::{session, tariff};
 
 /// What to change so that this does not happen again.
 pub(super) fn for_error(error: &EdgeError) -> Option<String> {
@@ -31,6 +31,7 @@ pub(super) fn for_error(error: &EdgeError) -> Option<String> {
 /// What a partner should change for a deviation that only we look for.
 pub(super) fn for_deviation(id: &str) -> Option<&'static str> {
     Some(match id {
+        session::STAMP_AHEAD => "Set the clock of your platform by NTP, and stamp changes in UTC.",
         tariff::NOT_BY_TIME => {
             "Nothing, if the tariff is meant so; where it is to steer charging, restrict prices by \
              time, date and day only."

@@ -161,13 +161,15 @@ impl Breaker {
         };
     }
 
-    /// The partner called us: it is there again, most likely. One that does not let us in is
-    /// left alone all the same.
-    pub(super) fn heard(&mut self, now: Time) {
+    /// The partner called us; true if it was given up before: it is there again, most likely. One
+    /// that does not let us in is left alone all the same.
+    pub(super) fn heard(&mut self, now: Time) -> bool {
         let may_probe = self.last_probe.is_none_or(|at| now >= at + BETWEEN_PROBES);
-        if matches!(self.state, State::Open { locked: false, .. }) && may_probe {
+        let is_back = matches!(self.state, State::Open { locked: false, .. }) && may_probe;
+        if is_back {
             self.state = State::Doubtful;
         }
+        is_back
     }
 }
 
@@ -251,17 +253,18 @@ mod tests {
         for second in [0, 2, 6, 14, 30, 62] {
             fails(&mut breaker, second);
         }
-        breaker.heard(at(63));
+        assert!(!breaker.heard(at(63)));
         assert_eq!(
             breaker.holds_until(at(63)),
             Some(at(126)),
             "probed a second ago"
         );
-        breaker.heard(at(72));
+        assert!(breaker.heard(at(72)));
+        assert!(!breaker.heard(at(72)), "once");
         assert_eq!(breaker.gate(at(72)), Gate::Probe);
         breaker.probing(at(72));
         breaker.probe_failed(Miss::Locked, "401".into(), at(72), |pause| pause);
-        breaker.heard(at(100));
+        assert!(!breaker.heard(at(100)));
         assert_eq!(breaker.holds_until(at(100)), Some(at(372)));
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::future::Future;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use base64::Engine as _;
@@ -94,6 +95,9 @@ pub(super) struct Inner {
     /// Wrong tokens shown to us.
     pub(super) guesses: Guesses,
     wanted_pulls: Mutex<BTreeMap<PartnerId, Wanted>>,
+    /// Pulls under way, and those ever begun.
+    pub(super) pulling: AtomicUsize,
+    pub(super) pulls: AtomicU64,
     pub(super) nudge: Notify,
 }
 
@@ -152,6 +156,8 @@ impl Edge {
                 stripes: (0..STRIPES).map(|_| tokio::sync::Mutex::new(())).collect(),
                 guesses: Guesses::default(),
                 wanted_pulls: Mutex::default(),
+                pulling: AtomicUsize::new(0),
+                pulls: AtomicU64::new(0),
                 nudge: Notify::new(),
             }),
         })
@@ -383,6 +389,21 @@ impl Edge {
         })
     }
 
+    /// True while no partner is read back and none is wanted to be: for simulated clocks.
+    pub fn is_idle(&self) -> bool {
+        let wanted = &self.inner.wanted_pulls;
+        let is_wanted = !wanted
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_empty();
+        !is_wanted && self.inner.pulling.load(Ordering::SeqCst) == 0
+    }
+
+    /// How many pulls ever began.
+    pub fn begun(&self) -> u64 {
+        self.inner.pulls.load(Ordering::SeqCst)
+    }
+
     /// Asks for a full pull from a partner as soon as possible.
     pub fn want_pull(&self, partner: &PartnerId) {
         self.want(partner, Wanted::Everything);
@@ -391,6 +412,11 @@ impl Edge {
     /// Asks for a pull of what changed lately.
     pub(super) fn want_changes(&self, partner: &PartnerId) {
         self.want(partner, Wanted::Changes);
+    }
+
+    /// Asks for a full pull from a partner that was away: its pause after failed pulls is over.
+    pub(super) fn want_pull_of_returned(&self, partner: &PartnerId) {
+        self.want(partner, Wanted::EverythingNow);
     }
 
     fn want(&self, partner: &PartnerId, what: Wanted) {
@@ -432,6 +458,8 @@ fn unseal(
 pub(super) enum Wanted {
     Changes,
     Everything,
+    /// The same, although the last pulls failed.
+    EverythingNow,
 }
 
 /// A client that connects only to guarded addresses, follows no redirect and uses no proxy.

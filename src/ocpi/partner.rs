@@ -10,6 +10,7 @@ use super::check::CheckRow;
 use super::secret::TokenHash;
 use crate::domain::id::{PartnerId, TenantId};
 use crate::domain::time::Time;
+use crate::domain::unit_choice::UnitChoice;
 
 /// How far the handshake has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +76,9 @@ pub struct PartnerRecord {
     /// It agreed to tell limits of its locations through our own module `sitelimits`.
     #[serde(default)]
     pub site_limits: bool,
+    /// In which unit it takes limits, where that is not the usual one.
+    #[serde(default)]
+    pub profile_units: Vec<UnitChoice>,
     /// What the last registration or test found.
     pub checks: Vec<CheckRow>,
     /// When it was entered.
@@ -101,11 +105,20 @@ impl PartnerRecord {
             token_encoding: TokenEncoding::Base64,
             trust_sync_accept: false,
             site_limits: false,
+            profile_units: Vec::new(),
             checks: Vec::new(),
             created_at: now,
             registered_at: None,
             revision: 0,
         }
+    }
+
+    /// Takes over how the operator wants the partner treated, when it is entered anew.
+    pub(super) fn treat_as(&mut self, known: &Self) {
+        self.trust_sync_accept = known.trust_sync_accept;
+        self.site_limits = known.site_limits;
+        self.profile_units.clone_from(&known.profile_units);
+        self.revision = known.revision + 1;
     }
 
     /// Where it is kept.

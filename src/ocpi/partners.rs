@@ -17,6 +17,7 @@ use super::secret::TokenHash;
 use crate::domain::event::PartnerHealth;
 use crate::domain::id::PartnerId;
 use crate::domain::time::Time;
+use crate::domain::unit_choice::UnitChoice;
 
 /// A partner as it is shown: no token, hashed or not.
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +40,8 @@ pub struct PartnerView {
     pub trust_sync_accept: bool,
     /// It may tell limits through our module `sitelimits`.
     pub site_limits: bool,
+    /// In which unit it takes limits, where that is not the usual one.
+    pub profile_units: Vec<UnitChoice>,
     /// Until when an invitation can be used.
     pub invited_until: Option<Time>,
     /// When the handshake was completed last.
@@ -94,6 +97,7 @@ impl PartnerView {
             },
             trust_sync_accept: record.trust_sync_accept,
             site_limits: record.site_limits,
+            profile_units: record.profile_units.clone(),
             invited_until: invited.and_then(|token| token.valid_until),
             registered_at: record.registered_at,
             health: live.health.clone(),
@@ -127,10 +131,7 @@ impl Edge {
         let mut record = PartnerRecord::new(name.clone(), self.now());
         record.versions_url = Some(home.to_string());
         if let Ok(known) = self.peer(name) {
-            let known = known.record();
-            record.trust_sync_accept = known.trust_sync_accept;
-            record.site_limits = known.site_limits;
-            record.revision = known.revision + 1;
+            record.treat_as(&known.record());
         }
         let peer = self.enter(record).await?;
         let mut rows = Box::pin(self.register_at(&peer, home, token, Method::Post)).await?;
@@ -153,10 +154,7 @@ impl Edge {
             valid_until: Some(valid_until),
         });
         if let Ok(known) = self.peer(name) {
-            let known = known.record();
-            record.trust_sync_accept = known.trust_sync_accept;
-            record.site_limits = known.site_limits;
-            record.revision = known.revision + 1;
+            record.treat_as(&known.record());
         }
         self.enter(record).await?;
         Ok(Invitation {

@@ -19,6 +19,7 @@ use super::exchange::{Direction, ExchangeLog, LoggedExchange};
 use super::object::ObjectName;
 use super::partner::PartnerRecord;
 use super::patience::asked_until;
+use super::translate::session::stamped_ahead;
 use crate::domain::ports::Clock;
 use crate::domain::time::Time;
 
@@ -135,6 +136,7 @@ impl Peer {
     pub(super) fn note_session(&self, name: &ObjectName, wire: &Session) {
         let mut deviations = Deviations::new();
         deviations.extend(Units::of(wire).deviations);
+        deviations.extend(stamped_ahead(wire, self.clock.now()));
         self.note_deviations(&deviations);
 
         let party = [&name.country_code, &name.party_id].map(|part| part.to_ascii_lowercase());

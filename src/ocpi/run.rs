@@ -1,6 +1,7 @@
 //! The edge's own rhythm: full pulls at start, then on demand and by the clock.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering;
 
 use chrono::TimeDelta;
 use futures_util::StreamExt as _;
@@ -60,6 +61,8 @@ impl Edge {
                 }
                 let reach = turn.begin(now);
                 busy.insert(partner.clone(), reach);
+                self.inner.pulls.fetch_add(1, Ordering::SeqCst);
+                self.inner.pulling.store(busy.len(), Ordering::SeqCst);
                 let (edge, partner) = (self.clone(), partner.clone());
                 under_way.push(async move {
                     let result = Box::pin(edge.pull(&partner, reach)).await;
@@ -76,6 +79,7 @@ impl Edge {
             tokio::select! {
                 Some((partner, began, is_ok)) = under_way.next(), if !under_way.is_empty() => {
                     let reach = busy.remove(&partner);
+                    self.inner.pulling.store(busy.len(), Ordering::SeqCst);
                     if let (Some(turn), Some(reach)) = (turns.get_mut(&partner), reach) {
                         self.after(&partner, turn, reach, began, is_ok);
                     }
@@ -139,11 +143,11 @@ impl Turn {
         reach
     }
 
-    /// A pull is asked for. A partner in trouble keeps its pause, and nobody can make us pull all
-    /// the time.
+    /// A pull is asked for. A partner in trouble keeps its pause unless it is back, and nobody can
+    /// make us pull all the time.
     fn ask(&mut self, wanted: Wanted, now: Time) {
-        self.is_full_wanted |= wanted == Wanted::Everything;
-        if self.failures == 0 {
+        self.is_full_wanted |= wanted > Wanted::Changes;
+        if self.failures == 0 || wanted == Wanted::EverythingNow {
             let earliest = self.began_at.map_or(now, |at| at + LEAST_GAP);
             let asked_at = earliest.max(now);
             self.at = self.at.min(asked_at);
@@ -218,5 +222,12 @@ mod tests {
         turn.worked(Reach::Full, at(10), at(314));
         assert_eq!(turn.at, at(314), "asked once, it is read once more");
         assert_eq!(turn.begin(at(314)), Reach::Since(at(10)));
+        for second in [314, 330, 350] {
+            turn.failed(Reach::Since(at(10)), at(second));
+        }
+        turn.ask(Wanted::Everything, at(351));
+        assert!(turn.at > at(360), "in trouble it keeps its pause");
+        turn.ask(Wanted::EverythingNow, at(352));
+        assert_eq!(turn.at, at(352), "it is back");
     }
 }

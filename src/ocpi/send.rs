@@ -20,6 +20,8 @@ use crate::domain::command::{Action, Answer, Command, Evidence, Refusal};
 use crate::domain::evse::EvseSource;
 use crate::domain::id::{PartnerId, SessionId, SiteKey};
 use crate::domain::ports::RecordWrite;
+use crate::domain::profile::RateUnit;
+use crate::domain::unit_choice::{UnitChoice, chosen_unit};
 
 /// How far ahead an active profile is asked for, in seconds: the longest of the 5 to 60 minutes
 /// that the specification suggests.
@@ -227,6 +229,27 @@ impl Edge {
                 _ => Answer::Unknown { detail },
             },
         }
+    }
+
+    /// Sets in which unit a partner takes limits.
+    pub async fn steer_in(
+        &self,
+        partner: &PartnerId,
+        units: Vec<UnitChoice>,
+    ) -> Result<(), super::edge::EdgeError> {
+        self.change(partner, |record| {
+            record.profile_units = units;
+            Ok(())
+        })
+        .await
+    }
+
+    /// The unit in which an EVSE at a partner takes limits, where that is not the usual one.
+    pub fn unit_of(&self, source: &EvseSource) -> Option<RateUnit> {
+        let EvseSource::Ocpi { partner, .. } = source else {
+            return None;
+        };
+        chosen_unit(&self.peer(partner).ok()?.record().profile_units, source)
     }
 
     /// Sets whether a partner may tell limits through our module `sitelimits`.

@@ -188,6 +188,7 @@ fn view(partner: ocpi::PartnerView) -> PartnerView {
         registered_at: partner.registered_at,
         trust_sync_accept: partner.trust_sync_accept,
         site_limits: partner.site_limits,
+        profile_units: partner.profile_units,
         checks: rows(partner.checks),
         deviations: partner.deviations.into_iter().map(deviation).collect(),
     }
@@ -328,6 +329,10 @@ impl Partners for PartnerDesk {
             }
             if let Some(agreed) = change.site_limits {
                 let set = self.edge.agree_on_site_limits(&name, agreed).await;
+                set.map_err(port_error)?;
+            }
+            if let Some(units) = change.profile_units {
+                let set = self.edge.steer_in(&name, units).await;
                 set.map_err(port_error)?;
             }
             Ok(())

@@ -13,11 +13,12 @@ use super::activity::{Activity, Busy};
 use super::site_actor::Outlet;
 use crate::api::metrics::Metrics;
 use crate::dispatch::pacing::{Outbox, Outcome, Parcel, lowers};
-use crate::domain::command::{Answer, Command, Refusal};
+use crate::domain::command::{Action, Answer, Command, Refusal};
 use crate::domain::event::EventKind;
 use crate::domain::evse::{Evse, EvseSource};
 use crate::domain::id::{CommandId, EvseId, PartnerKey, SiteKey};
 use crate::domain::ports::{Clock, PortError, Sites};
+use crate::domain::profile::RateUnit;
 use crate::ocpi::Edge;
 use crate::ocpp;
 use crate::state::Snapshot;
@@ -40,6 +41,11 @@ pub trait Sender: Send + Sync + 'static {
         source: &'a EvseSource,
         command: &'a Command,
     ) -> Sending<'a>;
+
+    /// The unit in which the EVSE takes limits, where that is not the usual one.
+    fn unit_of(&self, _source: &EvseSource) -> Option<RateUnit> {
+        None
+    }
 
     /// How many seconds the peer there still wants to be left alone.
     fn patience_s(&self, _source: &EvseSource) -> Option<u32> {
@@ -82,6 +88,10 @@ impl Sender for OcpiSender {
                 },
             }
         })
+    }
+
+    fn unit_of(&self, source: &EvseSource) -> Option<RateUnit> {
+        self.edge.get()?.unit_of(source)
     }
 
     fn patience_s(&self, source: &EvseSource) -> Option<u32> {
@@ -216,7 +226,7 @@ impl Outlets {
 
 impl Outlet for Outlets {
     fn release(&self, site: &SiteKey, snapshot: &Snapshot, commands: Vec<Command>) {
-        for command in commands {
+        for mut command in commands {
             let Some(evse) = snapshot.site.evse(&command.evse) else {
                 continue;
             };
@@ -229,6 +239,11 @@ impl Outlet for Outlets {
                 partner: partner.clone(),
             };
             let lowers = lowers(snapshot, &command);
+            if let (Action::SetProfile { profile }, Some(unit)) =
+                (&mut command.action, self.sender.unit_of(&evse.source))
+            {
+                *profile = evse.in_unit(profile, unit);
+            }
             let parcel = Parcel {
                 site: site.clone(),
                 command,

@@ -118,6 +118,8 @@ pub struct Running {
     chronicle: Arc<Chronicle>,
     /// The stations of our own CSMS.
     pub stations: ocpp::Edge,
+    /// Our side towards partners.
+    pub partners: Edge,
     registry: Registry,
     store: Arc<dyn Store>,
     stop: watch::Sender<bool>,
@@ -425,6 +427,7 @@ pub async fn start_on(
     let telling = tokio::spawn(telling.run(stopped.clone()));
     let feeding = FeedWatch::new(registry.clone(), feeds, clock.clone(), activity.clone());
     let feeding = tokio::spawn(feeding.run(stopped.clone()));
+    let partners = edge.clone();
     let pulling = tokio::spawn(async move { edge.run().await });
     let mut tasks = vec![
         serving, pulling, watching, settling, sharing, telling, feeding,
@@ -446,6 +449,7 @@ pub async fn start_on(
         keys,
         chronicle,
         stations,
+        partners,
         registry,
         store,
         stop,

@@ -131,6 +131,31 @@ impl Drop for Sleep<'_> {
     }
 }
 
+/// Looks without a pause before the first nap.
+const EAGER_LOOKS: u32 = 20;
+
+/// Nap between two looks.
+const NAP: Duration = Duration::from_millis(1);
+
+/// Waits until all is settled, so that virtual time may go on. `look` gives `None` while something
+/// is under way, else how much ever began: what is the same in two looks stands still.
+pub async fn settled<B: PartialEq>(mut look: impl AsyncFnMut() -> Option<B>) {
+    let (mut before, mut looks) = (None, 0_u32);
+    loop {
+        let begun = look().await;
+        if begun.is_some() && begun == before {
+            return;
+        }
+        before = begun;
+        looks += 1;
+        if looks < EAGER_LOOKS {
+            tokio::task::yield_now().await;
+        } else {
+            tokio::time::sleep(NAP).await;
+        }
+    }
+}
+
 /// How fast virtual time may run against the wall.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Pacing {

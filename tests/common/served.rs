@@ -51,11 +51,11 @@ pub(crate) fn command(data: &Path, port: u16) -> Command {
 
 /// Starts the service and waits for its first line; what it said otherwise if it did not start.
 pub(crate) fn try_serve(data: &Path, port: u16) -> Result<Served, String> {
-    start(&mut command(data, port), port)
+    start(&mut command(data, port))
 }
 
 /// As [`try_serve`], with a command that was changed.
-pub(crate) fn start(command: &mut Command, port: u16) -> Result<Served, String> {
+pub(crate) fn start(command: &mut Command) -> Result<Served, String> {
     let mut child = command
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -66,11 +66,13 @@ pub(crate) fn start(command: &mut Command, port: u16) -> Result<Served, String> 
     let first = BufReader::new(stdout).lines().next();
     let mut served = Served {
         child,
-        base: format!("http://127.0.0.1:{port}"),
+        base: String::new(),
     };
     if let Some(Ok(line)) = &first
+        && let Some((_, address)) = line.rsplit_once(' ')
         && line.contains("ready")
     {
+        address.trim_end_matches('/').clone_into(&mut served.base);
         // Somebody has to read what it logs.
         std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
         return Ok(served);
@@ -111,6 +113,8 @@ impl Served {
 
     /// A client of its API.
     pub(crate) fn rest(&self) -> Rest {
+        // Fails where one is installed already, which is as good.
+        drop(rustls::crypto::ring::default_provider().install_default());
         Rest {
             base: self.base.clone(),
             http: reqwest::Client::builder()

@@ -6,16 +6,22 @@
 //! says so, loudly, and passes, since the crate itself needs neither; where its name stands in
 //! `EVENLOAD_REQUIRE_COUNTERPARTIES` (separated by commas) it fails instead.
 
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+#[path = "../common/installed.rs"]
+mod installed;
+#[path = "../common/served.rs"]
+#[expect(dead_code, reason = "shared with tests that use more of it")]
+mod served;
+
+use std::io::{BufRead, BufReader};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use installed::Installed;
 use serde_json::{Value, json};
 
-const ADMIN: &str = "test-admin-token-0123456789abcdef";
 const TOKEN_A: &str = "token-a-of-extrawest-0123456789";
 
 /// A process that is ended when dropped.
@@ -78,21 +84,21 @@ fn free_port() -> u16 {
 }
 
 /// Waits for something to hold, with a deadline.
-fn until<T>(what: &str, mut holds: impl FnMut() -> Option<T>) -> T {
+async fn until<T>(what: &str, mut holds: impl AsyncFnMut() -> Option<T>) -> T {
     #[expect(clippy::disallowed_methods, reason = "real processes take real time")]
     let deadline = Instant::now() + Duration::from_secs(40);
     loop {
-        if let Some(found) = holds() {
+        if let Some(found) = holds().await {
             return found;
         }
         #[expect(clippy::disallowed_methods, reason = "real processes take real time")]
         let now = Instant::now();
         assert!(now < deadline, "not within 40 s: {what}");
-        std::thread::sleep(Duration::from_millis(200));
+        tokio::time::sleep(Duration::from_millis(200)).await;
     }
 }
 
-fn platform(python: &Path) -> (Process, String) {
+async fn platform(python: &Path) -> (Process, String) {
     let port = free_port();
     let child = Command::new(python)
         .arg(folder().join("extrawest_cpo.py"))
@@ -102,69 +108,11 @@ fn platform(python: &Path) -> (Process, String) {
         .spawn()
         .expect("Python starts");
     let process = Process(child);
-    until("the platform listens", || {
+    until("the platform listens", async || {
         TcpStream::connect(("127.0.0.1", port)).ok()
-    });
+    })
+    .await;
     (process, format!("http://127.0.0.1:{port}/ocpi/versions"))
-}
-
-struct Service {
-    _process: Process,
-    url: String,
-    _data: tempfile::TempDir,
-}
-
-impl Service {
-    fn start() -> Self {
-        let data = tempfile::tempdir().expect("a temporary folder");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_evenload"))
-            .args(["serve", "--listen", "127.0.0.1:0", "--data"])
-            .arg(data.path().join("data"))
-            .current_dir(data.path())
-            .env("EVENLOAD__API__ADMIN_TOKEN", ADMIN)
-            .env("EVENLOAD__OCPI__ALLOW_INSECURE", "true")
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .expect("the binary starts");
-        let stdout = child.stdout.take().expect("piped");
-        let first = BufReader::new(stdout).lines().next();
-        let first = first.expect("a line").expect("text");
-        Self {
-            _process: Process(child),
-            url: first.rsplit(' ').next().expect("an address").to_owned(),
-            _data: data,
-        }
-    }
-
-    /// The status of a DELETE.
-    fn deletes(&self, path: &str) -> u16 {
-        let host = self.url.trim_start_matches("http://").trim_end_matches('/');
-        let mut socket = TcpStream::connect(host).expect("the service listens");
-        let request = format!(
-            "DELETE {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {ADMIN}\r\n\
-             Connection: close\r\n\r\n"
-        );
-        socket.write_all(request.as_bytes()).expect("sent");
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).expect("an answer");
-        let status = answer.split(' ').nth(1).expect("a status line");
-        status.parse().expect("a number")
-    }
-
-    /// What `evenload` says with these arguments: exit code and object.
-    fn evenload(&self, arguments: &[&str], stdin: &str) -> (i32, Value) {
-        let output = assert_cmd::Command::cargo_bin("evenload")
-            .expect("built")
-            .args(arguments)
-            .env("EVENLOAD_URL", &self.url)
-            .env("EVENLOAD_TOKEN", ADMIN)
-            .write_stdin(stdin)
-            .output()
-            .expect("runs");
-        let object = serde_json::from_slice(&output.stdout).expect("one JSON object");
-        (output.status.code().expect("an exit code"), object)
-    }
 }
 
 /// A variable of the environment.
@@ -224,25 +172,27 @@ impl Kit {
 
 /// Registers, is registered in both versions, plans its car, sends profiles that its validation
 /// takes, and believes its results.
-fn kit_is_steered(program: &str, version: &str) {
+async fn kit_is_steered(program: &str, version: &str) {
     let kit = Kit::start(program, version);
-    let service = Service::start();
+    let service = Installed::start();
+    let rest = service.served.rest();
     let add = ["partner", "add", "--name", "kit", "--token-a", "-"];
     let add = [&add[..], &["--versions-url", &kit.versions_url]].concat();
-    let (exit, added) = service.evenload(&add, TOKEN_A);
+    let (exit, added) = service.evenload(&add, Some(TOKEN_A)).await;
     assert_eq!(exit, 0, "{added}");
-    let (_, shown) = service.evenload(&["partner", "show", "kit"], "");
+    let (_, shown) = service.evenload(&["partner", "show", "kit"], None).await;
     assert_eq!(shown["status"], "registered", "{added}");
     assert_eq!(shown["version"], version);
 
-    until("its session came", || {
-        let (exit, tested) = service.evenload(&["partner", "test", "kit"], "");
+    until("its session came", async || {
+        let (exit, tested) = service.evenload(&["partner", "test", "kit"], None).await;
         let came = row(&tested, "response_url")["status"] == "ok";
         (exit == 0
             && came
             && row(&tested, "sessions")["detail"] == "1 active, 1 changed within a day")
             .then_some(())
-    });
+    })
+    .await;
     let import = [
         "site",
         "import",
@@ -252,48 +202,58 @@ fn kit_is_steered(program: &str, version: &str) {
         "--limit",
         "30kW",
     ];
-    let imported = until("its locations were read back", || {
-        let (exit, imported) = service.evenload(&import, "");
+    let imported = until("its locations were read back", async || {
+        let (exit, imported) = service.evenload(&import, None).await;
         (exit == 0).then_some(imported)
-    });
+    })
+    .await;
     assert_eq!(imported["added"][0]["max_kw"], 11.04, "{imported}");
-    service.evenload(&["site", "mode", "depot", "live"], "");
+    service
+        .evenload(&["site", "mode", "depot", "live"], None)
+        .await;
 
     // 30 kW bear the car and an arrival, and so the profile's being cleared later.
-    until("a result came back", || {
+    until("a result came back", async || {
         (!kit.lines("DID post {\"result\":\"ACCEPTED\"}").is_empty()).then_some(())
-    });
+    })
+    .await;
     let taken = kit.lines("DID take profile of KIT-1");
     assert!(!taken.is_empty());
     let result = &kit.lines("DID post {\"result\":\"ACCEPTED\"}")[0];
     assert!(result.contains("Number(1000)"), "{result}");
-    let active = until("the active profile was taken", || {
+    let active = until("the active profile was taken", async || {
         kit.lines("DID put active profile").into_iter().next()
-    });
+    })
+    .await;
     assert!(active.contains("Number(1000)"), "{active}");
 
     // Back to shadow: the profile is cleared, and the platform says that it is.
-    service.evenload(&["site", "mode", "depot", "shadow"], "");
-    until("the profile was cleared", || {
+    service
+        .evenload(&["site", "mode", "depot", "shadow"], None)
+        .await;
+    until("the profile was cleared", async || {
         (!kit.lines("DID clear profile of KIT-1").is_empty()).then_some(())
-    });
-    until("the site was given up", || {
-        (service.deletes("/api/v1/sites/depot") == 204).then_some(())
-    });
-    let (exit, gone) = service.evenload(&["partner", "remove", "kit"], "");
+    })
+    .await;
+    until("the site was given up", async || {
+        let gone = rest.ask("DELETE", "/sites/depot", None).await;
+        gone.is_some_and(|(status, _)| status == 204).then_some(())
+    })
+    .await;
+    let (exit, gone) = service.evenload(&["partner", "remove", "kit"], None).await;
     assert_eq!(exit, 0, "{gone}");
     assert_eq!(kit.lines("DID unregister").len(), 1);
     assert_eq!(kit.lines("VIOLATION"), Vec::<String>::new());
     assert_eq!(shown["deviations"], json!([]), "{}", shown["deviations"]);
 }
 
-#[test]
-fn ocpi_kit_registers_takes_profiles_and_finds_nothing_to_complain_of_in_both_versions() {
+#[tokio::test(flavor = "multi_thread")]
+async fn ocpi_kit_registers_takes_profiles_and_finds_nothing_to_complain_of_in_both_versions() {
     let Some(program) = variable("EVENLOAD_OCPI_KIT_CPO") else {
         return missing("ocpi-kit", "run tests/counterparties/ocpi_kit.sh");
     };
     for version in ["2.3.0", "2.2.1"] {
-        kit_is_steered(&program, version);
+        kit_is_steered(&program, version).await;
     }
 }
 
@@ -303,23 +263,23 @@ fn row<'v>(answer: &'v Value, name: &str) -> &'v Value {
     found.expect("a row of this name")
 }
 
-#[test]
-fn extrawest_registers_its_session_is_planned_and_its_deviations_are_told() {
+#[tokio::test(flavor = "multi_thread")]
+async fn extrawest_registers_its_session_is_planned_and_its_deviations_are_told() {
     let python = match python() {
         Ok(python) => python,
         Err(why) => return missing("extrawest-ocpi", &why),
     };
-    let (_platform, versions_url) = platform(&python);
-    let service = Service::start();
+    let (_platform, versions_url) = platform(&python).await;
+    let service = Installed::start();
     let add = ["partner", "add", "--name", "exw", "--token-a", "-"];
     let add = [&add[..], &["--versions-url", &versions_url]].concat();
-    let (_, added) = service.evenload(&add, TOKEN_A);
-    let (_, shown) = service.evenload(&["partner", "show", "exw"], "");
+    let (_, added) = service.evenload(&add, Some(TOKEN_A)).await;
+    let (_, shown) = service.evenload(&["partner", "show", "exw"], None).await;
     assert_eq!(shown["status"], "registered", "{added}");
     assert_eq!(shown["version"], "2.2.1");
 
     // Lists at addresses with a trailing slash, an empty Link header.
-    let (_, tested) = service.evenload(&["partner", "test", "exw"], "");
+    let (_, tested) = service.evenload(&["partner", "test", "exw"], None).await;
     assert_eq!(row(&tested, "locations")["detail"], "1 listed", "{tested}");
     let sessions = row(&tested, "sessions")["detail"].as_str().expect("text");
     assert!(sessions.starts_with("1 active"), "{tested}");
@@ -335,28 +295,34 @@ fn extrawest_registers_its_session_is_planned_and_its_deviations_are_told() {
         "--limit",
         "15kW",
     ];
-    let imported = until("its locations were read back", || {
-        let (exit, imported) = service.evenload(&import, "");
+    let imported = until("its locations were read back", async || {
+        let (exit, imported) = service.evenload(&import, None).await;
         (exit == 0).then_some(imported)
-    });
+    })
+    .await;
     assert_eq!(imported["added"][0]["max_kw"], 11.04, "{imported}");
-    let session_is_known = || {
-        let (_, site) = service.evenload(&["site", "show", "depot"], "");
+    let session_is_known = async || {
+        let (_, site) = service.evenload(&["site", "show", "depot"], None).await;
         (site["status"]["sessions_active"] == 1).then_some(())
     };
-    until("the session is at its EVSE", session_is_known);
-    service.evenload(&["site", "mode", "depot", "live"], "");
+    until("the session is at its EVSE", session_is_known).await;
+    service
+        .evenload(&["site", "mode", "depot", "live"], None)
+        .await;
 
     // A profile as specified is refused by its schema, which wants `min_charge_rate` and one period:
     // seen, told, and the EVSE counts as what it is, uncontrolled.
-    let refused = until("a profile was sent", || {
-        let (_, seen) = service.evenload(&["partner", "exchanges", "exw"], "");
+    let refused = until("a profile was sent", async || {
+        let (_, seen) = service
+            .evenload(&["partner", "exchanges", "exw"], None)
+            .await;
         let all = seen["exchanges"].as_array().expect("a list").clone();
         all.into_iter()
             .find(|one| one["method"] == "PUT" && one["direction"] == "sent")
-    });
+    })
+    .await;
     assert_eq!(refused["status"], 422, "{refused}");
-    let (_, shown) = service.evenload(&["partner", "show", "exw"], "");
+    let (_, shown) = service.evenload(&["partner", "show", "exw"], None).await;
     let seen = shown["deviations"].as_array().expect("a list");
     let has = |id: &str| seen.iter().any(|one| one["id"] == id);
     for id in [

@@ -84,7 +84,7 @@ fn serve(world: &World, min_free_mib: u32) -> Served {
         .env("EVENLOAD__DATA__MIN_FREE_MIB", min_free_mib.to_string())
         // What may be raised is raised at once.
         .env("EVENLOAD__PLANNER__MIN_HOLD_S", "0");
-    start(&mut command, world.port).expect("the service starts")
+    start(&mut command).expect("the service starts")
 }
 
 /// A limit of the day; HTTP status of the answer.

@@ -182,7 +182,10 @@ impl Pager {
             Link::Absent if headers.links.is_empty() => {
                 self.without_link(current, offset, total, item_count)
             }
-            Link::Absent => PageStep::Done(PageEnd::LastPage),
+            Link::Absent => {
+                self.note(id::PAGE_LINK, "Link", "is empty; taken as the last page");
+                PageStep::Done(PageEnd::LastPage)
+            }
             Link::NoNext => {
                 self.note(
                     id::PAGE_LINK,

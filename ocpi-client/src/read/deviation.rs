@@ -16,8 +16,10 @@ const MAX_DETAIL_CHARS: usize = 240;
 
 /// Stable identifiers of the deviations this crate can find.
 ///
-/// They never change their meaning, so they can be stored, counted and documented. A caller that
-/// finds more (for instance a session whose energy looks like Wh) adds identifiers of its own.
+/// They never change their meaning, so they can be stored, counted and documented. What only a look at
+/// several fields shows is named where that is done: [`crate::plausibility::ENERGY_IN_WH`],
+/// [`crate::plausibility::POWER_IN_W`], [`crate::types::LINE_TO_LINE_VOLTAGE`]. A caller that finds
+/// more adds identifiers of its own.
 pub mod id {
     /// A field that the specification requires is absent, `null` or (where it matters) empty.
     pub const FIELD_MISSING: &str = "field.missing";
@@ -137,6 +139,11 @@ pub mod id {
             PAGE_TOO_LONG => "Send no more objects in a page than `limit` asks for.",
             PAGE_COUNT => "Send whole numbers in X-Total-Count and X-Limit.",
             URL => "Send an absolute http or https URL.",
+            crate::plausibility::ENERGY_IN_WH => "Send ENERGY volumes in kWh.",
+            crate::plausibility::POWER_IN_W => "Send POWER volumes in kW.",
+            crate::types::LINE_TO_LINE_VOLTAGE => {
+                "Send the voltage between a phase and neutral in `max_voltage`: 230, not 400."
+            }
             _ => return None,
         })
     }

@@ -71,6 +71,7 @@ fn an_empty_link_header_means_the_last_page() {
     let mut pager = pager();
     pager.feed(&headers("", Some(99)), 10);
     assert_eq!(end(&pager), &PageEnd::LastPage);
+    assert!(pager.deviations().has(id::PAGE_LINK));
 }
 
 #[test]

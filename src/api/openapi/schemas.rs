@@ -106,6 +106,14 @@ pub(super) fn all() -> Value {
         "Trust": closed(&[], &json!({
             "trust_sync_accept": { "type": ["boolean", "null"] },
             "site_limits": { "type": ["boolean", "null"] },
+            "profile_units": {
+                "type": ["array", "null"], "maxItems": 10_000,
+                "items": closed(&["unit"], &json!({
+                    "unit": { "enum": ["A", "W"] },
+                    "location_id": { "type": ["string", "null"], "minLength": 1, "maxLength": 36 },
+                    "evse_uid": { "type": ["string", "null"], "minLength": 1, "maxLength": 36 },
+                })),
+            },
         })),
         "Import": closed(&["partner"], &json!({
             "partner": id(),

@@ -218,6 +218,7 @@ fn view(name: &PartnerId, status: &str) -> PartnerView {
         last_seen_at: Some(now()),
         registered_at: Some(now()),
         trust_sync_accept: false,
+        profile_units: Vec::new(),
         site_limits: false,
         token_encoding: "base64",
         invited_until: None,

@@ -1,6 +1,7 @@
 //! `evenload partner`: the platforms we speak OCPI with.
 
 mod render;
+mod units;
 
 use std::path::PathBuf;
 
@@ -12,6 +13,7 @@ use super::exit::Exit;
 use super::output;
 use super::remote::{Ask, CallError, Remote, part};
 use crate::config::client::secret;
+use crate::domain::unit_choice::UnitChoice;
 
 /// Arguments of `evenload partner`.
 #[derive(Debug, Args)]
@@ -65,12 +67,16 @@ enum Verb {
         #[arg(
             long,
             value_name = "true|false",
-            required_unless_present = "site_limits"
+            required_unless_present_any = ["site_limits", "profile_unit"]
         )]
         trust_sync_accept: Option<bool>,
         /// Let it tell limits through our module `sitelimits`
         #[arg(long, value_name = "true|false")]
         site_limits: Option<bool>,
+        /// The unit of its profiles: `W` or `A` for all its EVSEs, `LOCATION/EVSE=W` for one; all
+        /// that it takes in another unit than A for AC. May be given several times; `usual` = none
+        #[arg(long, value_name = "[LOCATION/EVSE=]UNIT", value_parser = units::choice)]
+        profile_unit: Vec<Option<UnitChoice>>,
     },
     /// Exchange both tokens for new ones
     Rotate {
@@ -126,10 +132,13 @@ impl PartnerArgs {
                 name,
                 trust_sync_accept,
                 site_limits,
+                profile_unit,
             } => {
+                let units: Vec<_> = profile_unit.iter().flatten().collect();
                 let body = json!({
                     "trust_sync_accept": trust_sync_accept,
                     "site_limits": site_limits,
+                    "profile_units": (!profile_unit.is_empty()).then_some(units),
                 });
                 let ask = path(name, "");
                 remote.run(Ask::with(Method::PATCH, &ask, body), render::partner)

@@ -72,6 +72,20 @@ pub(super) fn partner(answer: &Value) -> String {
             let _ = writeln!(shown, "{head:15} {}", text(&answer[field]));
         }
     }
+    for choice in list_of(answer, "profile_units") {
+        let (location, evse) = (text(&choice["location_id"]), text(&choice["evse_uid"]));
+        let place = if choice["evse_uid"].is_null() {
+            "all EVSEs".to_owned()
+        } else {
+            format!("{location}/{evse}")
+        };
+        let _ = writeln!(
+            shown,
+            "{:15} {} for {place}",
+            "profile unit",
+            text(&choice["unit"])
+        );
+    }
     for module in list_of(answer, "modules") {
         let _ = writeln!(shown, "{:15} {}", "module", text(module));
     }

@@ -62,8 +62,12 @@ impl Edge {
         }
         let mut live = peer.live();
         live.health.last_heard_at = Some(now);
-        live.breaker.heard(now);
+        let is_back = live.breaker.heard(now);
         drop(live);
+        if is_back {
+            // Whatever it would have told us meanwhile is read back at once.
+            self.want_pull_of_returned(&peer.record().name);
+        }
         Some(Caller {
             peer,
             scope,

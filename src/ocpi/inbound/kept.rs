@@ -1,17 +1,51 @@
 //! Objects that are kept as they came and read by others: tariffs, a hub's clients, limits of sites.
 
-use ocpi_client::types::CredentialsRole;
+use ocpi_client::types::{CredentialsRole, StatusCode};
 use serde_json::Value;
 
 use super::super::edge::Edge;
 use super::super::object::{Kept, ObjectName, StoredObject};
-use super::reply::Reply;
+use super::reply::{Reply, either};
 use super::{Method, Request};
 use crate::domain::id::PartnerId;
 use crate::domain::ports::{PortError, RecordWrite};
 use crate::domain::time::Time;
 
+/// A kind of object at `{country_code}/{party_id}/{id}`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Kind {
+    pub(super) kept: Kept,
+    /// What it is called in an answer.
+    pub(super) noun: &'static str,
+    /// The status of one that is not known.
+    pub(super) unknown: StatusCode,
+}
+
 impl Edge {
+    /// GET, PUT and DELETE of an object of a party that the caller may speak for. `read` checks a body
+    /// as a whole, as below.
+    pub(super) async fn kept_at(
+        &self,
+        request: &Request<'_>,
+        kind: Kind,
+        read: impl FnOnce(&ObjectName, &Value) -> Result<Option<Time>, Reply>,
+    ) -> Reply {
+        let noun = kind.noun;
+        let [country_code, party_id, id] = request.tail else {
+            let place = "{country_code}/{party_id}/{id}";
+            return Reply::not_found(format!("{noun} is at {place}"));
+        };
+        let name = match request.name(country_code, party_id, id) {
+            Ok(name) => name,
+            Err(reply) => return reply,
+        };
+        let unknown = || Reply::refused(404, kind.unknown, format!("{noun} {id} is not known"));
+        let kept = self.kept(request, (kind.kept, &name), unknown, |body| {
+            read(&name, body)
+        });
+        either(kept.await)
+    }
+
     /// GET, PUT and, where the module has it, DELETE of one object. `read` checks a body as a whole
     /// and gives its `last_updated`: an older one than ours is passed over with 1000, one of the
     /// future counts as now.

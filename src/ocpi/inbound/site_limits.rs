@@ -10,7 +10,8 @@ use serde_json::Value;
 use super::super::edge::Edge;
 use super::super::object::Kept;
 use super::Request;
-use super::reply::{Reply, either};
+use super::kept::Kind;
+use super::reply::Reply;
 use crate::domain::id::PartnerId;
 use crate::domain::limit_source::{LimitSource, SiteLimits};
 use crate::domain::ports::PortError;
@@ -18,6 +19,12 @@ use crate::domain::time::Time;
 
 /// The name of the module.
 pub(in crate::ocpi) const MODULE: &str = "sitelimits";
+
+const LIMITS: Kind = Kind {
+    kept: Kept::SiteLimits,
+    noun: "a location's limits",
+    unknown: StatusCode::UNKNOWN_LOCATION,
+};
 
 /// Most circuits of one location.
 const MAX_CIRCUITS: usize = 200;
@@ -27,21 +34,10 @@ impl Edge {
         if !request.caller.peer.record().site_limits {
             return Reply::not_found("module sitelimits is not served to you");
         }
-        let [country_code, party_id, location] = request.tail else {
-            return Reply::not_found("limits are at {country_code}/{party_id}/{location_id}");
-        };
-        let name = match request.name(country_code, party_id, location) {
-            Ok(name) => name,
-            Err(reply) => return reply,
-        };
-        let unknown = || {
-            let message = format!("no limits of location {location} are known");
-            Reply::refused(404, StatusCode::UNKNOWN_LOCATION, message)
-        };
-        let kept = self.kept(request, (Kept::SiteLimits, &name), unknown, |body| {
+        let kept = self.kept_at(request, LIMITS, |_, body| {
             checked(body).map_err(Reply::invalid)
         });
-        either(kept.await)
+        kept.await
     }
 
     /// What a limit source over OCPI gives now: the document and when it was read.

@@ -1,7 +1,8 @@
 //! A partner's session as the domain knows it.
 
+use chrono::TimeDelta;
 use ocpi_client::plausibility::Units;
-use ocpi_client::read::read_one;
+use ocpi_client::read::{Deviation, read_one};
 use ocpi_client::types::{
     CdrDimensionType, ChargingPreferences, Session as Wire, SessionStatus as WireStatus,
 };
@@ -24,6 +25,25 @@ pub struct Context<'a> {
     pub now: Time,
     /// With which stamp its latest measured period came.
     pub measured_at: Option<Time>,
+}
+
+/// Identifier of the deviation noted for a `last_updated` in the future.
+pub(in crate::ocpi) const STAMP_AHEAD: &str = "session.last_updated_ahead";
+
+/// How far a stamp may be ahead before it is noted: what clocks that are kept differ by.
+const USUAL_SKEW: TimeDelta = TimeDelta::seconds(30);
+
+/// That a session was changed in the future, if it says so.
+pub(in crate::ocpi) fn stamped_ahead(wire: &Wire, now: Time) -> Option<Deviation> {
+    let ahead = wire.last_updated.as_utc() - now;
+    (ahead > USUAL_SKEW).then(|| {
+        let detail = format!(
+            "{} s ahead of our clock; counted as now",
+            ahead.num_seconds()
+        );
+        let section = "mod_sessions: Session object";
+        Deviation::new(STAMP_AHEAD, "$.last_updated", section, detail)
+    })
 }
 
 /// The name of a session.

@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use super::server::encode_token;
+use super::quirks::{Quirk, Quirks};
+use super::serve::encode_token;
 
 /// Who is asked and who asks, for functional modules.
 #[derive(Clone, Debug, Default)]
@@ -30,18 +31,21 @@ impl Reply {
 
 /// The platform's HTTP client.
 #[derive(Clone, Debug)]
-pub(super) struct Http(reqwest::Client);
+pub(super) struct Http {
+    client: reqwest::Client,
+    quirks: Quirks,
+}
 
 impl Http {
-    pub(super) fn new() -> Result<Self, reqwest::Error> {
+    pub(super) fn new(quirks: Quirks) -> Result<Self, reqwest::Error> {
         // The provider is only needed by https; a second installation changes nothing.
         drop(rustls::crypto::ring::default_provider().install_default());
-        reqwest::Client::builder()
+        let client = reqwest::Client::builder()
             .redirect(reqwest::redirect::Policy::none())
             .no_proxy()
             .timeout(std::time::Duration::from_secs(30))
-            .build()
-            .map(Self)
+            .build()?;
+        Ok(Self { client, quirks })
     }
 
     /// Sends one request and reads the envelope.
@@ -53,14 +57,23 @@ impl Http {
         routing: &Routing,
         body: Option<&Value>,
     ) -> Result<Reply, String> {
-        let mut request = self
-            .0
-            .request(method, url)
-            .header("Authorization", format!("Token {}", encode_token(token)))
-            .header("X-Request-ID", uuid::Uuid::new_v4().to_string())
-            .header("X-Correlation-ID", uuid::Uuid::new_v4().to_string());
+        let has = |quirk| self.quirks.contains(&quirk);
+        let token = if has(Quirk::RawToken) {
+            token.to_owned()
+        } else {
+            encode_token(token)
+        };
+        let request = self.client.request(method, url);
+        let mut request = request.header("Authorization", format!("Token {token}"));
+        if !has(Quirk::NoMessageIds) {
+            request = request
+                .header("X-Request-ID", uuid::Uuid::new_v4().to_string())
+                .header("X-Correlation-ID", uuid::Uuid::new_v4().to_string());
+        }
         for (who, party) in [("to", &routing.to), ("from", &routing.from)] {
-            if let Some((country, party)) = party {
+            if let Some((country, party)) = party
+                && !has(Quirk::NoRoutingHeaders)
+            {
                 request = request
                     .header(format!("OCPI-{who}-country-code"), country)
                     .header(format!("OCPI-{who}-party-id"), party);

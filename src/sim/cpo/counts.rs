@@ -21,6 +21,8 @@ pub struct CpoCounts {
     pub refused: u64,
     /// Results sent to the SCSP and taken.
     pub callbacks: u64,
+    /// Active profiles pushed to the SCSP and taken.
+    pub actives: u64,
     /// Messages of ours that the SCSP did not take.
     pub failures: u64,
 }

@@ -1,34 +1,41 @@
-//! How long the SCSP takes from hearing of a session to its first profile, in real time.
+//! How long the SCSP takes from hearing of a session to its first profile.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
+use crate::domain::time::Time;
 use crate::service::clock::Stopwatch;
 
 /// Sessions watched at the same time, and delays kept; later ones are not measured.
 const MAX_WATCHED: usize = 100_000;
 
-/// Stopwatches from the push of a session to the first request that sets its profile.
+/// Stopwatches from the push of a session to the first request that sets its profile, in real time
+/// and in that of the platform.
 #[derive(Debug, Default)]
 pub(super) struct Delays {
-    running: BTreeMap<String, Stopwatch>,
-    measured: Vec<Duration>,
+    running: BTreeMap<String, (Stopwatch, Time)>,
+    real: Vec<Duration>,
+    told: Vec<TimeDelta>,
 }
 
 impl Delays {
     /// The first byte of a session's PUT is about to leave.
-    pub(super) fn pushed(&mut self, session: &str) {
+    pub(super) fn pushed(&mut self, session: &str, now: Time) {
         if self.running.len() < MAX_WATCHED {
-            self.running.insert(session.to_owned(), Stopwatch::start());
+            let begun = (Stopwatch::start(), now);
+            self.running.insert(session.to_owned(), begun);
         }
     }
 
     /// A request to set a profile of the session has come.
-    pub(super) fn profile_came(&mut self, session: &str) {
-        if let Some(watch) = self.running.remove(session)
-            && self.measured.len() < MAX_WATCHED
+    pub(super) fn profile_came(&mut self, session: &str, now: Time) {
+        if let Some((watch, pushed_at)) = self.running.remove(session)
+            && self.real.len() < MAX_WATCHED
         {
-            self.measured.push(watch.elapsed());
+            self.real.push(watch.elapsed());
+            self.told.push(now - pushed_at);
         }
     }
 
@@ -42,9 +49,14 @@ impl Delays {
         self.running.len()
     }
 
-    /// What was measured, in the order in which the profiles came.
-    pub(super) fn measured(&self) -> &[Duration] {
-        &self.measured
+    /// Real time, in the order in which the profiles came.
+    pub(super) fn real(&self) -> &[Duration] {
+        &self.real
+    }
+
+    /// The platform's time, in the same order.
+    pub(super) fn told(&self) -> &[TimeDelta] {
+        &self.told
     }
 }
 
@@ -52,18 +64,23 @@ impl Delays {
 mod tests {
     use super::*;
 
+    fn at(second: i64) -> Time {
+        chrono::DateTime::from_timestamp(1_795_000_200 + second, 0).expect("in range")
+    }
+
     #[test]
     fn only_the_first_profile_of_a_pushed_session_is_timed() {
         let mut delays = Delays::default();
-        delays.pushed("a");
-        delays.pushed("b");
+        delays.pushed("a", at(0));
+        delays.pushed("b", at(0));
         assert_eq!(delays.waiting(), 2);
-        delays.profile_came("a");
-        delays.profile_came("a");
-        delays.profile_came("never pushed");
-        assert_eq!((delays.measured().len(), delays.waiting()), (1, 1));
+        delays.profile_came("a", at(2));
+        delays.profile_came("a", at(3));
+        delays.profile_came("never pushed", at(3));
+        assert_eq!((delays.real().len(), delays.waiting()), (1, 1));
+        assert_eq!(delays.told(), [TimeDelta::seconds(2)]);
         delays.ended("b");
-        delays.profile_came("b");
-        assert_eq!((delays.measured().len(), delays.waiting()), (1, 0));
+        delays.profile_came("b", at(4));
+        assert_eq!((delays.real().len(), delays.waiting()), (1, 0));
     }
 }

@@ -3,6 +3,7 @@
 use chrono::TimeDelta;
 
 use super::faults::Faults;
+use super::quirks::Quirks;
 use crate::sim::recorded::RecordedSession;
 
 /// How the platform tells what the driver wants, which OCPI does not settle for an SCSP.
@@ -47,8 +48,12 @@ pub struct CpoOptions {
     pub tariffs: Vec<serde_json::Value>,
     /// Most objects on one page.
     pub page_limit: usize,
-    /// What it does wrong.
+    /// It tells every change of an active profile, as specified.
+    pub tells_active: bool,
+    /// What it does wrong now and then.
     pub faults: Faults,
+    /// What it always does otherwise than specified.
+    pub quirks: Quirks,
 }
 
 impl Default for CpoOptions {
@@ -69,7 +74,9 @@ impl Default for CpoOptions {
             history: Vec::new(),
             tariffs: Vec::new(),
             page_limit: 100,
+            tells_active: false,
             faults: Faults::default(),
+            quirks: Quirks::new(),
         }
     }
 }

@@ -9,7 +9,9 @@ use serde_json::Value;
 use super::client::{Reply, Routing};
 use super::handshake::Peer;
 use super::platform::Outgoing;
+use super::quirks::Quirk;
 use super::server::{InFlight, Shared};
+use super::spoil;
 
 /// Sends all messages in the background: sessions side by side, each in order.
 pub(super) fn send_all(shared: &Arc<Shared>, messages: Vec<Outgoing>) {
@@ -36,11 +38,13 @@ pub(super) fn send_all(shared: &Arc<Shared>, messages: Vec<Outgoing>) {
 }
 
 async fn send(shared: &Shared, message: Outgoing) {
-    let Some(peer) = shared.peer() else {
+    let Some(peer) = shared.peer().filter(|_| shared.is_open()) else {
         return;
     };
     if let Outgoing::SessionPut { session, .. } = &message {
-        shared.state().platform.delays.pushed(session);
+        let platform = &mut shared.state().platform;
+        let now = platform.depot.now();
+        platform.delays.pushed(session, now);
     }
     let outcome = match &message {
         Outgoing::SessionPut { session, body } => put_session(shared, &peer, session, body).await,
@@ -54,6 +58,13 @@ async fn send(shared: &Shared, message: Outgoing) {
                 call(shared, &peer, Method::PUT, &url, body).await
             }
         },
+        Outgoing::Active { session, body } => match peer.endpoint("chargingprofiles", "SENDER") {
+            None => Err("the SCSP has no ChargingProfiles Sender endpoint".into()),
+            Some(base) => {
+                let url = format!("{base}/{session}");
+                call(shared, &peer, Method::PUT, &url, body).await
+            }
+        },
         Outgoing::Result { url, body, .. } => call(shared, &peer, Method::POST, url, body).await,
     };
     let mut state = shared.state();
@@ -62,6 +73,7 @@ async fn send(shared: &Shared, message: Outgoing) {
         (Ok(_), Outgoing::SessionPut { .. }) => counts.session_puts += 1,
         (Ok(_), Outgoing::SessionPatch { .. }) => counts.session_patches += 1,
         (Ok(_), Outgoing::Preferences { .. }) => counts.preferences += 1,
+        (Ok(_), Outgoing::Active { .. }) => counts.actives += 1,
         (Ok(_), Outgoing::Result { .. }) => counts.callbacks += 1,
         (Err(error), message) => {
             counts.failures += 1;
@@ -69,6 +81,7 @@ async fn send(shared: &Shared, message: Outgoing) {
                 Outgoing::SessionPut { .. } => "PUT session",
                 Outgoing::SessionPatch { .. } => "PATCH session",
                 Outgoing::Preferences { .. } => "PUT charging_preferences",
+                Outgoing::Active { .. } => "PUT active profile",
                 Outgoing::Result { .. } => "POST result",
             };
             let session = message.session();
@@ -100,7 +113,8 @@ async fn put_session(
     body: &Value,
 ) -> Result<Reply, String> {
     let url = session_url(shared, peer, session)?;
-    call(shared, peer, Method::PUT, &url, body).await
+    let body = spoil::session(&shared.quirks, body.clone());
+    call(shared, peer, Method::PUT, &url, &body).await
 }
 
 /// A PATCH that fails is made good by a PUT of the whole session.
@@ -111,11 +125,12 @@ async fn patch_session(
     body: &Value,
 ) -> Result<Reply, String> {
     let url = session_url(shared, peer, session)?;
-    match call(shared, peer, Method::PATCH, &url, body).await {
+    let body = spoil::session(&shared.quirks, body.clone());
+    match call(shared, peer, Method::PATCH, &url, &body).await {
         Ok(reply) => Ok(reply),
         Err(error) => {
             let whole = shared.state().platform.session(session).ok_or(error)?;
-            call(shared, peer, Method::PUT, &url, &whole).await
+            put_session(shared, peer, session, &whole).await
         }
     }
 }
@@ -125,6 +140,13 @@ fn session_url(shared: &Shared, peer: &Peer, session: &str) -> Result<String, St
         .endpoint("sessions", "RECEIVER")
         .ok_or("the SCSP has no Sessions Receiver endpoint")?;
     let (country, party) = &shared.party;
+    if shared.quirks.contains(&Quirk::PushesElsewhere) {
+        let origin: Vec<&str> = base.splitn(4, '/').take(3).collect();
+        let origin = origin.join("/");
+        return Ok(format!(
+            "{origin}/receiver/sessions/{country}/{party}/{session}"
+        ));
+    }
     Ok(format!("{base}/{country}/{party}/{session}"))
 }
 

@@ -6,15 +6,16 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 use super::answer::Answer;
-use super::book::{Book, Measured};
+use super::book::{Book, Entry, Measured};
 use super::counts::CpoCounts;
 use super::delays::Delays;
 use super::faults::Turn;
 use super::options::{CpoOptions, PreferencesBy};
+use super::quirks::Quirk;
 use super::session_wire;
 use crate::domain::profile::Profile;
 use crate::domain::time::Time;
-use crate::sim::world::{Depot, DepotEvent, DepotEventKind};
+use crate::sim::world::{Depot, DepotEvent, DepotEventKind, FineEnergy};
 
 /// Most lines and complaints kept; later ones are only counted.
 const MAX_LINES: usize = 100_000;
@@ -28,6 +29,8 @@ pub(super) enum Outgoing {
     SessionPatch { session: String, body: Value },
     /// What the driver wants.
     Preferences { session: String, body: Value },
+    /// What an EVSE follows now.
+    Active { session: String, body: Value },
     /// The result of a request about profiles.
     Result {
         session: String,
@@ -43,6 +46,7 @@ impl Outgoing {
             Self::SessionPut { session, .. }
             | Self::SessionPatch { session, .. }
             | Self::Preferences { session, .. }
+            | Self::Active { session, .. }
             | Self::Result { session, .. } => session,
         }
     }
@@ -76,6 +80,9 @@ pub(super) enum Due {
         session: String,
         url: String,
         body: Value,
+    },
+    Active {
+        session: String,
     },
 }
 
@@ -213,6 +220,7 @@ impl Platform {
                 let session = self.book.start(&event.evse, car, event.at);
                 self.enqueue(at, Due::Start { session });
             }
+            DepotEventKind::Unplugged(_) if self.options.quirks.contains(&Quirk::NeverCloses) => {}
             DepotEventKind::Unplugged(stay) => {
                 if let Some((session, last)) = self.book.end(&event.evse, stay.drawn, event.at) {
                     self.enqueue(at, Due::End { session, last });
@@ -245,9 +253,37 @@ impl Platform {
     /// Adds a push, unless a fault loses it.
     fn push(&mut self, outgoing: &mut Vec<Outgoing>, message: Outgoing) {
         let every = self.options.faults.lose_push_every;
-        if !self.turns.lose_push.is_due(every) {
-            outgoing.push(message);
+        if self.turns.lose_push.is_due(every) {
+            return;
         }
+        let has = |quirk| self.options.quirks.contains(&quirk);
+        let older = match &message {
+            Outgoing::SessionPatch { session, .. } if has(Quirk::OldAfterNew) => {
+                self.an_hour_before(session)
+            }
+            _ => None,
+        };
+        if has(Quirk::PushesTwice) {
+            outgoing.push(message.clone());
+        }
+        outgoing.push(message);
+        outgoing.extend(older);
+    }
+
+    /// The session as if it were an hour old, when nothing had been drawn.
+    fn an_hour_before(&self, session: &str) -> Option<Outgoing> {
+        let entry = self.book.get(session)?;
+        let older = Entry {
+            updated_at: entry.updated_at - TimeDelta::hours(1),
+            ended_at: None,
+            energy: FineEnergy::ZERO,
+            measured: Vec::new(),
+            ..entry.clone()
+        };
+        Some(Outgoing::SessionPut {
+            session: session.to_owned(),
+            body: session_wire::session(&self.options, &older),
+        })
     }
 
     fn act(&mut self, due: Due, outgoing: &mut Vec<Outgoing>) {
@@ -279,6 +315,11 @@ impl Platform {
                 url,
             } => {
                 self.answer_report(session, duration, url);
+            }
+            Due::Active { session } => {
+                if let Some(body) = self.active_now(&session) {
+                    outgoing.push(Outgoing::Active { session, body });
+                }
             }
             Due::Result { session, url, body } => {
                 outgoing.push(Outgoing::Result { session, url, body });

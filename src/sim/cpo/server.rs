@@ -1,20 +1,21 @@
 //! The platform's sockets.
 
 use std::io;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpServer, web};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use super::answer::{Answer, Request};
 use super::client::Http;
-use super::handshake::{self, HandshakeError, HandshakeRow, Peer, VERSIONS};
+use super::handshake::{self, HandshakeError, HandshakeRow, Peer};
 use super::platform::Platform;
-use super::{CpoCounts, CpoOptions, outbox, routes};
+use super::quirks::Quirks;
+use super::serve::{new_token, serve};
+use super::{CpoCounts, CpoOptions, outbox};
 use crate::domain::time::Time;
 use crate::sim::world::{Car, Depot};
 
@@ -28,7 +29,7 @@ const MAX_BODY_BYTES: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Cpo {
     shared: Arc<Shared>,
-    server: actix_web::dev::ServerHandle,
+    address: SocketAddr,
 }
 
 /// Messages that are due.
@@ -40,23 +41,26 @@ pub struct DueMessages(Vec<super::platform::Outgoing>);
 pub(super) struct Shared {
     state: Mutex<State>,
     /// The address before `/versions`.
-    base: String,
+    pub base: String,
     pub http: Http,
+    pub quirks: Quirks,
     /// Country and party of the platform.
     pub party: (String, String),
     pub connections: Semaphore,
     in_flight: AtomicU64,
     begun: AtomicU64,
+    /// What listens at its port; `None` while it is down.
+    server: Mutex<Option<ServerHandle>>,
 }
 
 #[derive(Debug)]
 pub(super) struct State {
     pub platform: Platform,
     /// Good for one registration.
-    token_a: Option<String>,
+    pub token_a: Option<String>,
     /// Given to a peer that has not answered yet.
-    token_b: Option<String>,
-    peer: Option<Peer>,
+    pub token_b: Option<String>,
+    pub peer: Option<Peer>,
 }
 
 /// A message under way; it ends when dropped.
@@ -85,20 +89,32 @@ impl Shared {
     pub(super) fn peer(&self) -> Option<Peer> {
         self.state().peer.clone()
     }
+
+    fn server(&self) -> MutexGuard<'_, Option<ServerHandle>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// False while the platform is down.
+    pub(super) fn is_open(&self) -> bool {
+        self.server().is_some()
+    }
 }
 
 impl Cpo {
     /// Opens a port of 127.0.0.1 and serves OCPI there. Needs a tokio runtime.
     pub fn start(options: CpoOptions, depot: Depot) -> io::Result<Self> {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", 0))?;
-        let base = format!("http://{}/ocpi", listener.local_addr()?);
+        let listener = TcpListener::bind(("127.0.0.1", 0))?;
+        let address = listener.local_addr()?;
+        let quirks = options.quirks.clone();
         let shared = Arc::new(Shared {
-            base,
-            http: Http::new().map_err(io::Error::other)?,
+            base: format!("http://{address}/ocpi"),
+            http: Http::new(quirks.clone()).map_err(io::Error::other)?,
+            quirks,
             party: (options.country_code.clone(), options.party_id.clone()),
             connections: Semaphore::new(MAX_CONNECTIONS),
             in_flight: AtomicU64::new(0),
             begun: AtomicU64::new(0),
+            server: Mutex::default(),
             state: Mutex::new(State {
                 token_a: Some(options.token_a.clone()),
                 token_b: None,
@@ -106,7 +122,13 @@ impl Cpo {
                 platform: Platform::new(options, depot),
             }),
         });
-        let data = web::Data::from(Arc::clone(&shared));
+        let cpo = Self { shared, address };
+        cpo.listen(listener)?;
+        Ok(cpo)
+    }
+
+    fn listen(&self, listener: TcpListener) -> io::Result<()> {
+        let data = web::Data::from(Arc::clone(&self.shared));
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(data.clone())
@@ -117,12 +139,30 @@ impl Cpo {
         .disable_signals()
         .listen(listener)?
         .run();
-        let handle = server.handle();
+        *self.shared.server() = Some(server.handle());
         tokio::spawn(server);
-        Ok(Self {
-            shared,
-            server: handle,
-        })
+        Ok(())
+    }
+
+    /// The platform goes down: its port is closed, and what it would have sent is lost.
+    pub async fn stop(&self) {
+        let server = self.shared.server().take();
+        if let Some(server) = server {
+            server.stop(false).await;
+        }
+    }
+
+    /// The platform is there again, at the same port, with all it knew.
+    pub fn open(&self) -> io::Result<()> {
+        if self.is_open() {
+            return Ok(());
+        }
+        self.listen(TcpListener::bind(self.address)?)
+    }
+
+    /// False while it is down.
+    pub fn is_open(&self) -> bool {
+        self.shared.is_open()
     }
 
     /// Where its versions are.
@@ -249,7 +289,12 @@ impl Cpo {
     /// Real time from the push of each session to the first request that set its profile, in the
     /// order in which these came.
     pub fn first_profile_delays(&self) -> Vec<std::time::Duration> {
-        self.shared.state().platform.delays.measured().to_vec()
+        self.shared.state().platform.delays.real().to_vec()
+    }
+
+    /// The same in the platform's own time.
+    pub fn first_profile_waits(&self) -> Vec<chrono::TimeDelta> {
+        self.shared.state().platform.delays.told().to_vec()
     }
 
     /// Sessions that were pushed, run, and still wait for their first profile.
@@ -266,153 +311,4 @@ impl Cpo {
     pub fn take_lines(&self) -> Vec<String> {
         self.shared.state().platform.take_lines()
     }
-
-    /// Closes the port.
-    pub async fn stop(&self) {
-        self.server.stop(false).await;
-    }
-}
-
-/// The one handler: frees the request of its socket, and answers.
-async fn serve(http: HttpRequest, body: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
-    let shared = shared.into_inner();
-    let _in_flight = InFlight::begin(&shared);
-    let request = read(&http, &body);
-    let answer = answer(&shared, &request).await;
-    let status = actix_web::http::StatusCode::from_u16(answer.http).unwrap_or_default();
-    let mut response = HttpResponse::build(status);
-    for (name, value) in &answer.headers {
-        response.insert_header((*name, value.as_str()));
-    }
-    for name in ["X-Request-ID", "X-Correlation-ID"] {
-        if let Some(value) = http.headers().get(name) {
-            response.insert_header((name, value.clone()));
-        } else {
-            let method = &request.method;
-            let complaint = format!("{method} {}: no {name}", http.path());
-            shared.state().platform.keep_complaint(complaint);
-        }
-    }
-    let now = shared.state().platform.depot.now();
-    // The platform lives in virtual time, and says so.
-    let date = now.format("%a, %d %b %Y %H:%M:%S GMT").to_string();
-    response.insert_header(("Date", date));
-    response.json(answer.envelope(now))
-}
-
-fn read(http: &HttpRequest, body: &[u8]) -> Request {
-    let header = http.headers().get("Authorization");
-    let token = header
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.strip_prefix("Token "))
-        .and_then(|encoded| STANDARD.decode(encoded).ok())
-        .and_then(|bytes| String::from_utf8(bytes).ok());
-    let parsed = url::Url::parse("http://host")
-        .and_then(|base| base.join(&http.uri().to_string()))
-        .ok();
-    let query = parsed
-        .iter()
-        .flat_map(url::Url::query_pairs)
-        .map(|(key, value)| (key.into_owned(), value.into_owned()))
-        .collect();
-    Request {
-        method: http.method().as_str().to_owned(),
-        path: http.path().split('/').skip(1).map(str::to_owned).collect(),
-        query,
-        token,
-        body: serde_json::from_slice(body).ok(),
-    }
-}
-
-async fn answer(shared: &Arc<Shared>, request: &Request) -> Answer {
-    let path: Vec<&str> = request.path.iter().map(String::as_str).collect();
-    let (registering, registered) = {
-        let state = shared.state();
-        let token = request.token.as_ref();
-        let is = |known: Option<&String>| token.is_some() && token == known;
-        (
-            is(state.token_a.as_ref()) || is(state.token_b.as_ref()),
-            is(state.peer.as_ref().map(|peer| &peer.our_token)),
-        )
-    };
-    if !registering && !registered {
-        return Answer::unauthorized();
-    }
-    match (request.method.as_str(), &path[..]) {
-        ("GET", ["ocpi", "versions"]) => routes::versions(&shared.base),
-        ("GET", ["ocpi", version]) => {
-            let has_tariffs = !shared.state().platform.options.tariffs.is_empty();
-            routes::details(&shared.base, version, has_tariffs)
-        }
-        (method, ["ocpi", version, "credentials"]) if VERSIONS.contains(version) => {
-            credentials(shared, method, version, request, registered).await
-        }
-        (_, ["ocpi", version, module, rest @ ..]) if registered && VERSIONS.contains(version) => {
-            let url = format!("{}/{version}/{module}", shared.base);
-            let platform = &mut shared.state().platform;
-            routes::module(platform, request, module, rest, &url)
-        }
-        _ if registered => Answer::not_found(),
-        _ => Answer::unauthorized(),
-    }
-}
-
-async fn credentials(
-    shared: &Arc<Shared>,
-    method: &str,
-    version: &str,
-    request: &Request,
-    registered: bool,
-) -> Answer {
-    let versions_url = format!("{}/versions", shared.base);
-    let ours = |token: &str| {
-        let options = &shared.state().platform.options;
-        handshake::credentials(options, &versions_url, token)
-    };
-    match (method, registered) {
-        ("GET", _) => Answer::ok(ours(request.token.as_deref().unwrap_or_default())),
-        ("POST", true) => Answer::not_allowed("already registered: use PUT"),
-        ("PUT" | "DELETE", false) => Answer::not_allowed("not registered: use POST"),
-        ("DELETE", true) => {
-            shared.state().peer = None;
-            Answer::done()
-        }
-        ("POST" | "PUT", _) => {
-            let Some(body) = &request.body else {
-                return Answer::fault(400, 2001, "the body is not JSON");
-            };
-            match meet(shared, version, body).await {
-                Ok(token) => Answer::ok(ours(&token)),
-                Err(error) => Answer::fault(200, error.status_code(), error.to_string()),
-            }
-        }
-        _ => Answer::not_allowed("credentials know GET, POST, PUT and DELETE"),
-    }
-}
-
-/// Calls the peer back during its POST or PUT, then keeps it and makes it a token.
-async fn meet(shared: &Arc<Shared>, version: &str, body: &Value) -> Result<String, HandshakeError> {
-    let [their_token, url, country_code, party_id] = handshake::read_credentials(body)?;
-    let found = handshake::discover(&shared.http, &url, &their_token, Some(version)).await?;
-    let our_token = new_token();
-    let mut state = shared.state();
-    state.token_a = None;
-    state.peer = Some(Peer {
-        version: found.version,
-        their_token,
-        our_token: our_token.clone(),
-        endpoints: found.endpoints,
-        country_code,
-        party_id,
-    });
-    Ok(our_token)
-}
-
-fn new_token() -> String {
-    uuid::Uuid::new_v4().to_string()
-}
-
-/// A token as it goes into the `Authorization` header.
-pub(super) fn encode_token(token: &str) -> String {
-    STANDARD.encode(token)
 }

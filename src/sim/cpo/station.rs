@@ -5,8 +5,9 @@ use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::platform::{Due, Platform};
-use super::profile_wire;
-use crate::domain::profile::{Profile, RateUnit};
+use super::quirks::Quirk;
+use super::{profile_wire, spoil};
+use crate::domain::profile::{Profile, ProfilePeriod, RateUnit, Tenths};
 use crate::domain::time::Time;
 use crate::sim::world::Layer;
 
@@ -17,12 +18,19 @@ impl Platform {
     /// A request to set a profile.
     pub(super) fn set(&mut self, session: &str, body: &Value) -> Answer {
         self.counts.profiles_set += 1;
-        self.delays.profile_came(session);
+        let now = self.depot.now();
+        self.delays.profile_came(session, now);
         let Some((id, started_at)) = self.running(session) else {
             return self.refuse("UNKNOWN_SESSION");
         };
         match profile_wire::read_set(body, started_at) {
             Err(detail) => self.complain(format!("PUT chargingprofiles: {detail}")),
+            Ok((profile, _))
+                if profile.unit == RateUnit::Amps
+                    && self.options.quirks.contains(&Quirk::WattsOnly) =>
+            {
+                self.refuse("REJECTED")
+            }
             Ok((profile, url)) => self.take(|_| Due::Set {
                 session: id,
                 profile,
@@ -86,10 +94,26 @@ impl Platform {
                     .and_then(|evse| evse.profile(Layer::Session))
                     .is_some();
                 let unknown = profile.is_none() && !had;
+                let is_clearing = profile.is_none();
                 if !forgets {
                     self.depot.set_profile(&evse, Layer::Session, profile);
                 }
-                let result = if unknown { "UNKNOWN" } else { "ACCEPTED" };
+                let quirks = &self.options.quirks;
+                let has_own_limit = quirks.contains(&Quirk::LocalLimit);
+                let denies = is_clearing && quirks.contains(&Quirk::WrongResults);
+                if has_own_limit {
+                    let own = own_limit(self.depot.now());
+                    self.depot.set_profile(&evse, Layer::Station, Some(own));
+                }
+                if self.options.tells_active || has_own_limit {
+                    let (at, session) = (self.depot.now(), session.clone());
+                    self.enqueue(at, Due::Active { session });
+                }
+                let result = match (unknown, denies) {
+                    (true, _) => "UNKNOWN",
+                    (false, true) => "REJECTED",
+                    (false, false) => "ACCEPTED",
+                };
                 self.tell(&format!("{told}: {result}"));
                 result
             }
@@ -115,6 +139,14 @@ impl Platform {
         self.answer_later(session, url, body);
     }
 
+    /// What the EVSE of a running session follows in the next hour.
+    pub(super) fn active_now(&self, session: &str) -> Option<Value> {
+        let entry = self.book.running_session(session)?;
+        let evse = self.depot.evse(&entry.evse)?;
+        let hour = TimeDelta::hours(1);
+        Some(profile_wire::active(evse, self.depot.now(), hour))
+    }
+
     fn answer_later(&mut self, session: String, url: String, body: Value) {
         let faults = &self.options.faults;
         if self.turns.lose_callback.is_due(faults.lose_callback_every) {
@@ -125,6 +157,19 @@ impl Platform {
             .repeat_callback
             .is_due(faults.repeat_callback_every);
         let at = self.depot.now() + faults.callback_later_by.unwrap_or_default();
+        let has = |quirk| self.options.quirks.contains(&quirk);
+        let (forges, says_nothing) = (has(Quirk::ForgedResults), has(Quirk::EmptyResults));
+        let before = |url: String, body: Value| Due::Result {
+            session: session.clone(),
+            url,
+            body,
+        };
+        let forged = forges.then(|| before(format!("{url}0"), body.clone()));
+        let empty = says_nothing.then(|| before(url.clone(), json!({})));
+        for due in forged.into_iter().chain(empty) {
+            self.enqueue(at, due);
+        }
+        let body = spoil::result(&self.options.quirks, body);
         let due = Due::Result { session, url, body };
         if again {
             self.enqueue(at, due.clone());
@@ -154,6 +199,19 @@ impl Platform {
         let due = due(self);
         self.enqueue(at, due);
         Answer::ok(json!({ "result": "ACCEPTED", "timeout": RESULT_TIMEOUT_S }))
+    }
+}
+
+/// A limit of 10 A that an EVSE has of its own.
+fn own_limit(now: Time) -> Profile {
+    Profile {
+        unit: RateUnit::Amps,
+        start: now,
+        periods: vec![ProfilePeriod {
+            start_s: 0,
+            limit: Tenths(100),
+        }],
+        duration_s: None,
     }
 }
 

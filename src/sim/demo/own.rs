@@ -24,8 +24,19 @@ pub struct OwnService {
 impl OwnService {
     /// Starts it on a clock; `port` 0 = any free one.
     pub async fn start(clock: VirtualClock, port: u16) -> Result<Self, StartError> {
+        let any = |_: &mut Config| ();
+        Self::start_with(clock, port, any).await
+    }
+
+    /// The same with other settings.
+    pub async fn start_with(
+        clock: VirtualClock,
+        port: u16,
+        change: impl FnOnce(&mut Config),
+    ) -> Result<Self, StartError> {
         let token = new_token().expose().to_owned();
-        let folder = std::env::temp_dir().join(format!("evenload-demo-{}", std::process::id()));
+        let name = format!("evenload-demo-{}", uuid::Uuid::new_v4());
+        let folder = std::env::temp_dir().join(name);
         std::fs::create_dir_all(&folder).map_err(StartError::Folder)?;
         let mut config = Config::default();
         config.server.listen.set_port(port);
@@ -38,6 +49,7 @@ impl OwnService {
         config.ocpp.boot_quiet_s = 0;
         config.ocpp.meter_interval_s = 300;
         config.api.admin_token = Some(Secret::new(token.clone()));
+        change(&mut config);
         let base = Base {
             clock: Arc::new(clock),
             store: Arc::new(MemoryStore::new()),
@@ -75,10 +87,12 @@ impl ServiceUnderTest for OwnService {
     }
 
     async fn is_idle(&self) -> bool {
-        self.running.activity.is_idle() && self.running.stations.is_idle()
+        let running = &self.running;
+        running.activity.is_idle() && running.stations.is_idle() && running.partners.is_idle()
     }
 
     fn begun(&self) -> u64 {
-        self.running.activity.begun() + self.running.stations.begun()
+        let running = &self.running;
+        running.activity.begun() + running.stations.begun() + running.partners.begun()
     }
 }

@@ -1,7 +1,5 @@
 //! Plays the day: virtual time goes from event to event, and waits for messages under way.
 
-use std::time::Duration;
-
 use async_trait::async_trait;
 
 use super::report::{DemoReport, Methods};
@@ -10,16 +8,11 @@ use super::watch::Watch;
 use super::{Demo, DemoError, DemoLine, ServiceUnderTest, depot, local, setup};
 use crate::domain::ports::Clock as _;
 use crate::domain::time::Time;
+use crate::sim::clock::settled;
 use crate::sim::cpo::Cpo;
 use crate::sim::methods::MethodResult;
 use crate::sim::recorded::CURRENCY;
 use crate::sim::station::Fleet;
-
-/// Looks without a pause before the first nap.
-const EAGER_LOOKS: u32 = 20;
-
-/// Nap between two looks.
-const NAP: Duration = Duration::from_millis(1);
 
 /// Looks on while a day is played: after each event, when everything has settled.
 #[async_trait]
@@ -171,28 +164,14 @@ impl Demo {
         cpo: &Cpo,
         fleet: Option<&Fleet>,
     ) -> Result<(), DemoError> {
-        let settled = async {
-            let mut before = None;
-            let mut looks = 0_u32;
-            loop {
-                let idle = cpo.in_flight() == 0
-                    && fleet.map_or(0, Fleet::in_flight) == 0
-                    && self.clock.woken() == 0
-                    && service.is_idle().await;
-                let stations = fleet.map_or(0, Fleet::begun);
-                let begun = (cpo.begun(), stations, service.begun());
-                if idle && before == Some(begun) {
-                    return;
-                }
-                before = idle.then_some(begun);
-                looks += 1;
-                if looks < EAGER_LOOKS {
-                    tokio::task::yield_now().await;
-                } else {
-                    tokio::time::sleep(NAP).await;
-                }
-            }
-        };
+        let settled = settled(async || {
+            let idle = cpo.in_flight() == 0
+                && fleet.map_or(0, Fleet::in_flight) == 0
+                && self.clock.woken() == 0
+                && service.is_idle().await;
+            let stations = fleet.map_or(0, Fleet::begun);
+            idle.then(|| (cpo.begun(), stations, service.begun()))
+        });
         let limit = self.options.settle_limit;
         tokio::time::timeout(limit, settled)
             .await

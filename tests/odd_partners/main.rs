@@ -1,0 +1,8 @@
+//! Platforms with every quirk and fault we know, each a partner of its own of one whole service on a
+//! virtual clock: nothing panics, no session is lost, every deviation is told, and nobody else
+//! notices anything.
+
+mod down;
+mod quirks;
+mod units;
+mod world;
