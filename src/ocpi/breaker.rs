@@ -83,6 +83,8 @@ pub(super) struct Breaker {
     /// Probes that failed in a row.
     failed_probes: u32,
     last_probe: Option<Time>,
+    /// It called us since it was doubted.
+    was_heard: bool,
 }
 
 impl Breaker {
@@ -112,6 +114,7 @@ impl Breaker {
         self.missed.clear();
         self.unconnected = 0;
         self.failed_probes = 0;
+        self.was_heard = false;
     }
 
     /// Something failed; `what` names it, so that one thing counts once however often it fails.
@@ -154,6 +157,7 @@ impl Breaker {
             (FIRST_PAUSE_S << self.failed_probes.min(10)).min(LONGEST_PAUSE_S)
         };
         self.failed_probes = self.failed_probes.saturating_add(1);
+        self.was_heard = false;
         self.state = State::Open {
             until: now + spread(TimeDelta::seconds(pause_s)),
             why,
@@ -165,9 +169,14 @@ impl Breaker {
     /// that does not let us in is left alone all the same.
     pub(super) fn heard(&mut self, now: Time) -> bool {
         let may_probe = self.last_probe.is_none_or(|at| now >= at + BETWEEN_PROBES);
-        let is_back = matches!(self.state, State::Open { locked: false, .. }) && may_probe;
+        let is_back = match self.state {
+            State::Closed | State::Open { locked: true, .. } => false,
+            State::Open { locked: false, .. } => may_probe,
+            State::Doubtful => !self.was_heard,
+        };
         if is_back {
             self.state = State::Doubtful;
+            self.was_heard = true;
         }
         is_back
     }
@@ -216,6 +225,23 @@ mod tests {
             }
             assert_eq!(breaker.gate(at(second)), gate, "{second}");
         }
+    }
+
+    #[test]
+    fn one_that_is_only_doubted_is_back_too_when_it_calls_us_but_once() {
+        let mut breaker = Breaker::default();
+        assert!(!breaker.heard(at(0)), "it was never away");
+        for _ in 0..3 {
+            breaker.missed("/sessions", Miss::NoConnection, at(0));
+        }
+        assert_eq!(breaker.gate(at(0)), Gate::Probe);
+        assert!(breaker.heard(at(1)));
+        assert!(
+            !breaker.heard(at(2)),
+            "whoever pushes is not read back each time"
+        );
+        breaker.answered();
+        assert!(!breaker.heard(at(3)));
     }
 
     #[test]

@@ -47,7 +47,8 @@ async fn played(is_away: bool) -> (TimeDelta, Duration) {
             let evses = depot.evses().iter();
             evses.filter(|evse| evse.plugged().is_some()).count()
         });
-        assert_eq!(world.running("absent"), plugged);
+        let state = world.snapshot("absent");
+        assert_eq!(world.running("absent"), plugged, "{:?}", state.evses);
     }
     world.play_until(minute(110)).await;
     let steady = || world.platforms[..2].iter().map(|(_, cpo)| cpo);
