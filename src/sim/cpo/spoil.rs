@@ -4,9 +4,7 @@ use chrono::{FixedOffset, TimeDelta};
 use serde_json::{Value, json};
 
 use super::answer::{Answer, Request, date_time, read_date_time};
-#[expect(clippy::enum_glob_use, reason = "nearly all of them are named here")]
-use super::quirks::Quirk::{self, *};
-use super::quirks::Quirks;
+use super::quirks::{Quirk, Quirks};
 
 /// How far ahead a platform's clock is.
 const AHEAD: TimeDelta = TimeDelta::hours(2);
@@ -20,23 +18,23 @@ const DEEP: usize = 10_000;
 /// A Session, or what changed of one.
 pub(super) fn session(quirks: &Quirks, mut body: Value) -> Value {
     let has = |quirk: Quirk| quirks.contains(&quirk);
-    if has(ClockAhead) {
+    if has(Quirk::ClockAhead) {
         change(&mut body, "last_updated", |text| {
             let told = read_date_time(text.as_str()?)?;
             Some(json!(date_time(told + AHEAD)))
         });
     }
-    if has(LowerCaseIds) {
+    if has(Quirk::LowerCaseIds) {
         for field in ["country_code", "party_id", "id", "location_id", "evse_uid"] {
             change(&mut body, field, |text| {
                 Some(json!(text.as_str()?.to_lowercase()))
             });
         }
     }
-    if has(EmptyConnectorId) {
+    if has(Quirk::EmptyConnectorId) {
         change(&mut body, "connector_id", |_| Some(json!("")));
     }
-    if has(UnknownEnums) {
+    if has(Quirk::UnknownEnums) {
         change(&mut body, "auth_method", |_| Some(json!("APP")));
         change(&mut body, "status", |text| {
             let text = text.as_str()?;
@@ -44,24 +42,24 @@ pub(super) fn session(quirks: &Quirks, mut body: Value) -> Value {
             Some(json!(format!("{first}{}", rest.to_lowercase())))
         });
     }
-    if has(NumbersAsText) {
+    if has(Quirk::NumbersAsText) {
         change(&mut body, "kwh", |number| Some(json!(number.to_string())));
     }
     if let Some(periods) = body.get_mut("charging_periods") {
         spoil_periods(quirks, periods);
     }
     if let Value::Object(fields) = &mut body {
-        if has(BareCdrToken)
+        if has(Quirk::BareCdrToken)
             && let Some(Value::Object(token)) = fields.get_mut("cdr_token")
         {
             token.remove("country_code");
             token.remove("party_id");
         }
-        if has(PrivateFields) {
+        if has(Quirk::PrivateFields) {
             fields.insert("_id".into(), json!("5f1e"));
             fields.insert("__v".into(), json!(3));
         }
-        if has(NullForLists) {
+        if has(Quirk::NullForLists) {
             fields.entry("end_date_time").or_insert(Value::Null);
             let periods = fields.entry("charging_periods").or_insert(Value::Null);
             if periods == &json!([]) {
@@ -69,7 +67,7 @@ pub(super) fn session(quirks: &Quirks, mut body: Value) -> Value {
             }
         }
     }
-    if has(TimesWithOffset) {
+    if has(Quirk::TimesWithOffset) {
         shift_times(&mut body);
     }
     body
@@ -77,21 +75,21 @@ pub(super) fn session(quirks: &Quirks, mut body: Value) -> Value {
 
 fn spoil_periods(quirks: &Quirks, periods: &mut Value) {
     let factor = |dimension: &Value| match dimension["type"].as_str() {
-        Some("ENERGY") if quirks.contains(&EnergyInWh) => 1000.0,
-        Some("POWER") if quirks.contains(&PowerInW) => 1000.0,
+        Some("ENERGY") if quirks.contains(&Quirk::EnergyInWh) => 1000.0,
+        Some("POWER") if quirks.contains(&Quirk::PowerInW) => 1000.0,
         _ => 1.0,
     };
     let all = periods.as_array_mut().into_iter().flatten();
     let lists = all.filter_map(|period| period["dimensions"].as_array_mut());
     for dimension in lists.flatten() {
         let volume = dimension["volume"].as_f64().unwrap_or_default() * factor(dimension);
-        dimension["volume"] = if quirks.contains(&NumbersAsText) {
+        dimension["volume"] = if quirks.contains(&Quirk::NumbersAsText) {
             json!(volume.to_string())
         } else {
             json!(volume)
         };
     }
-    if quirks.contains(&SingleForList)
+    if quirks.contains(&Quirk::SingleForList)
         && let Some([only]) = periods.as_array().map(Vec::as_slice)
     {
         *periods = only.clone();
@@ -125,10 +123,10 @@ fn change(body: &mut Value, field: &str, with: impl FnOnce(&Value) -> Option<Val
 /// What a result says.
 pub(super) fn result(quirks: &Quirks, mut body: Value) -> Value {
     let is_profile = body.get("profile").is_some();
-    if quirks.contains(&WrongResults) && !is_profile {
+    if quirks.contains(&Quirk::WrongResults) && !is_profile {
         body["profile"] = Value::Null;
     }
-    if quirks.contains(&WrappedResults) {
+    if quirks.contains(&Quirk::WrappedResults) {
         body = json!({"data": body, "status_code": 1000, "timestamp": "2026-01-01T00:00:00Z"});
     }
     body
@@ -161,27 +159,27 @@ pub(super) fn answer(quirks: &Quirks, request: &Request, url: &str, answer: Answ
 fn about_profile(answer: Answer, quirk: Quirk) -> Answer {
     let mut changed = answer;
     match quirk {
-        AnswersInList => changed.data = changed.data.map(|data| json!([data])),
-        NoTimeout => {
+        Quirk::AnswersInList => changed.data = changed.data.map(|data| json!([data])),
+        Quirk::NoTimeout => {
             if let Some(Value::Object(fields)) = &mut changed.data {
                 fields.remove("timeout");
             }
         }
-        LowerCaseResult => {
+        Quirk::LowerCaseResult => {
             if let Some(data) = &mut changed.data {
                 change(data, "result", |text| {
                     Some(json!(text.as_str()?.to_lowercase()))
                 });
             }
         }
-        OwnSchema => {
+        Quirk::OwnSchema => {
             changed = Answer::fault(422, 2001, "field required: min_charge_rate");
         }
-        RetriesInAges => {
+        Quirk::RetriesInAges => {
             changed = Answer::fault(429, 2000, "later");
             changed.headers.push(("Retry-After", "1000000000".into()));
         }
-        FailsInside => changed = Answer::fault(200, 3000, "something broke"),
+        Quirk::FailsInside => changed = Answer::fault(200, 3000, "something broke"),
         _ => {}
     }
     changed
@@ -190,32 +188,32 @@ fn about_profile(answer: Answer, quirk: Quirk) -> Answer {
 fn list(quirks: &Quirks, quirk: Quirk, url: &str, mut answer: Answer) -> Answer {
     let next = |url: &str| ("Link", format!("<{url}>; rel=\"next\""));
     match quirk {
-        EmptyLink if !answer.headers.iter().any(|(name, _)| *name == "Link") => {
+        Quirk::EmptyLink if !answer.headers.iter().any(|(name, _)| *name == "Link") => {
             answer.headers.push(("Link", String::new()));
         }
-        BadObjects => {
+        Quirk::BadObjects => {
             if let Some(Value::Array(entries)) = &mut answer.data {
                 entries.insert(0, json!("not an object"));
                 entries.push(json!({"kwh": 3}));
             }
         }
-        SamePageForEver | LinkElsewhere => {
+        Quirk::SamePageForEver | Quirk::LinkElsewhere => {
             answer.headers.retain(|(name, _)| *name != "Link");
             let elsewhere = "http://127.0.0.1:9/ocpi/2.2.1/sessions?offset=100";
             answer.headers.push(match quirk {
-                LinkElsewhere => next(elsewhere),
+                Quirk::LinkElsewhere => next(elsewhere),
                 _ => next(url),
             });
         }
-        TooHighTotal => {
+        Quirk::TooHighTotal => {
             answer.headers.retain(|(name, _)| *name != "X-Total-Count");
             answer.headers.push(("X-Total-Count", "7777".into()));
         }
-        RedirectsLists => {
+        Quirk::RedirectsLists => {
             answer = Answer::fault(301, 2000, "moved");
             answer.headers.push(("Location", format!("{url}/")));
         }
-        LineToLine => {
+        Quirk::LineToLine => {
             if let Some(data) = &mut answer.data {
                 line_to_line(data);
             }
@@ -256,7 +254,7 @@ pub(super) fn bytes(
     const HTML: &str = "text/html";
     let html = b"<html><body>Something went wrong</body></html>".to_vec();
     let has = |quirk: Quirk| quirks.contains(&quirk);
-    if is_list(request) && has(HtmlLists) {
+    if is_list(request) && has(Quirk::HtmlLists) {
         return (200, HTML, html);
     }
     if !is_about_profiles(request) {
@@ -264,25 +262,25 @@ pub(super) fn bytes(
     }
     let first: Option<&Quirk> = quirks.iter().find(|quirk| {
         let bodies = [
-            ServerError,
-            EmptyAnswers,
-            TruncatedAnswers,
-            DeepAnswers,
-            LongAnswers,
-            NotUtf8,
+            Quirk::ServerError,
+            Quirk::EmptyAnswers,
+            Quirk::TruncatedAnswers,
+            Quirk::DeepAnswers,
+            Quirk::LongAnswers,
+            Quirk::NotUtf8,
         ];
         bodies.contains(quirk)
     });
     match first {
-        Some(ServerError) => (500, HTML, html),
-        Some(EmptyAnswers) => (200, JSON, Vec::new()),
-        Some(TruncatedAnswers) => (200, JSON, body.as_bytes()[..body.len() / 2].to_vec()),
-        Some(DeepAnswers) => (200, JSON, "[".repeat(DEEP).into_bytes()),
-        Some(LongAnswers) => {
+        Some(Quirk::ServerError) => (500, HTML, html),
+        Some(Quirk::EmptyAnswers) => (200, JSON, Vec::new()),
+        Some(Quirk::TruncatedAnswers) => (200, JSON, body.as_bytes()[..body.len() / 2].to_vec()),
+        Some(Quirk::DeepAnswers) => (200, JSON, "[".repeat(DEEP).into_bytes()),
+        Some(Quirk::LongAnswers) => {
             let long = format!("{{\"data\": \"{}\"}}", "x".repeat(LONG_BYTES));
             (200, JSON, long.into_bytes())
         }
-        Some(NotUtf8) => (
+        Some(Quirk::NotUtf8) => (
             200,
             JSON,
             [b"{\"data\": \"", &[0xff, 0xfe][..], b"\"}"].concat(),
@@ -319,39 +317,42 @@ mod tests {
 
     #[test]
     fn each_quirk_of_sessions_changes_what_it_names() {
-        assert_eq!(spoiled(LowerCaseIds)["country_code"], "nl");
+        assert_eq!(spoiled(Quirk::LowerCaseIds)["country_code"], "nl");
         assert_eq!(
-            spoiled(EnergyInWh)["charging_periods"][0]["dimensions"][0]["volume"],
+            spoiled(Quirk::EnergyInWh)["charging_periods"][0]["dimensions"][0]["volume"],
             1500.0
         );
         assert_eq!(
-            spoiled(PowerInW)["charging_periods"][0]["dimensions"][1]["volume"],
+            spoiled(Quirk::PowerInW)["charging_periods"][0]["dimensions"][1]["volume"],
             7400.0
         );
-        assert_eq!(spoiled(NumbersAsText)["kwh"], "1.5");
+        assert_eq!(spoiled(Quirk::NumbersAsText)["kwh"], "1.5");
         assert_eq!(
-            spoiled(SingleForList)["charging_periods"]["dimensions"][0]["volume"],
+            spoiled(Quirk::SingleForList)["charging_periods"]["dimensions"][0]["volume"],
             1.5
         );
-        assert_eq!(spoiled(UnknownEnums)["status"], "Active");
-        assert_eq!(spoiled(ClockAhead)["last_updated"], "2026-01-01T02:05:00Z");
+        assert_eq!(spoiled(Quirk::UnknownEnums)["status"], "Active");
         assert_eq!(
-            spoiled(TimesWithOffset)["last_updated"],
+            spoiled(Quirk::ClockAhead)["last_updated"],
+            "2026-01-01T02:05:00Z"
+        );
+        assert_eq!(
+            spoiled(Quirk::TimesWithOffset)["last_updated"],
             "2026-01-01T01:05:00+01:00"
         );
         let sessions = [
-            LowerCaseIds,
-            EmptyConnectorId,
-            BareCdrToken,
-            PrivateFields,
-            TimesWithOffset,
-            NumbersAsText,
-            NullForLists,
-            SingleForList,
-            EnergyInWh,
-            PowerInW,
-            UnknownEnums,
-            ClockAhead,
+            Quirk::LowerCaseIds,
+            Quirk::EmptyConnectorId,
+            Quirk::BareCdrToken,
+            Quirk::PrivateFields,
+            Quirk::TimesWithOffset,
+            Quirk::NumbersAsText,
+            Quirk::NullForLists,
+            Quirk::SingleForList,
+            Quirk::EnergyInWh,
+            Quirk::PowerInW,
+            Quirk::UnknownEnums,
+            Quirk::ClockAhead,
         ];
         for quirk in sessions {
             assert_ne!(spoiled(quirk), sound(), "{quirk:?}");
