@@ -176,21 +176,29 @@ fn table(scenario: &Scenario, totals: &Totals, object: &serde_json::Value) {
         scenario.name, totals.sites, scenario.days, scenario.seed
     ));
     output::line(&format!("self-caused violations: {}", totals.violations()));
-    output::line("excursions         peers followed      count      p99 s      max s");
+    output::line(
+        "excursions         in the way      count    p99 s    max s  known: p99 s    max s",
+    );
     for row in totals.rows() {
         output::line(&format!(
-            "{:<18} {:<14} {:>10} {:>10.1} {:>10.1}",
+            "{:<18} {:<12} {:>8} {:>8.1} {:>8.1} {:>13.1} {:>8.1}",
             format!("{:?}", row.cause),
-            if row.hampered { "not all" } else { "all" },
+            format!("{:?}", row.hindrance),
             row.count,
             row.p99_s,
-            row.max_s
+            row.max_s,
+            row.known_p99_s,
+            row.known_max_s
         ));
     }
     let vehicles = &object["vehicles"];
     output::line(&format!(
         "vehicles: {} left, {} ready; {} that a fair share surely served, {} of them ready",
         vehicles["left"], vehicles["ready"], vehicles["reachable"], vehicles["reachable_ready"]
+    ));
+    output::line(&format!(
+        "not ready because: {}",
+        vehicles["not_ready_because"]
     ));
     output::line(&format!(
         "energy {} kWh, cost {:.2}; {} commands, {} plans, {} events",

@@ -21,10 +21,12 @@ use crate::domain::site::Circuit;
 use crate::domain::time::Time;
 use crate::state::bound::on_phases;
 use crate::state::evse_state::Control;
-use crate::state::{EvseState, SiteState};
+use crate::state::{EvseState, Fallbacks, SiteState};
 
 /// How long a held default keeps an EVSE at nothing, in seconds; prolonged when half of it is over.
 pub(super) const LEASE_S: u32 = 2 * 3600;
+/// A fallback that rises by less is not told.
+const WORTH_TELLING: Power = Power::from_watts(500);
 /// A held default becomes plain again after the room has been there for so long, in seconds.
 const PLAIN_AGAIN_S: i64 = 20 * 60;
 
@@ -43,7 +45,8 @@ pub(super) fn due<'a>(
     if !state.site.evses.iter().any(is_ocpp) {
         return Vec::new();
     }
-    let tight = tight_circuits(state, wishes, now);
+    let fallbacks = Fallbacks::of(state, now);
+    let tight = tight_circuits(state, wishes, &fallbacks, now);
     for evse in &state.site.evses {
         if !is_ocpp(evse) || !state.may_send_to(&evse.id) {
             continue;
@@ -58,7 +61,7 @@ pub(super) fn due<'a>(
             }
             continue;
         }
-        let fallback = evse.limit_within(state.fallback(evse, now));
+        let fallback = evse.limit_within(fallbacks.get(state, evse));
         let holds = known.defaults.confirmed.as_ref().map(|c| &c.profile);
         let path = state.site.path(&evse.circuit);
         let crowded = fallback > Tenths(0) && path.iter().any(|above| tight.contains(&above.id));
@@ -138,9 +141,9 @@ fn next(
         .map_or(TimeDelta::MAX, |at| now - at);
     match (lease_end, crowded) {
         // A lease that ran out leaves the fallback: as good as plain.
-        (None, false) => (last != fallback).then(|| plain(fallback)),
+        (None, false) => worth_telling(evse, last, fallback).then(|| plain(fallback)),
         (None, true) => Some(held()),
-        (Some(_), true) if last != fallback => Some(held()),
+        (Some(_), true) if worth_telling(evse, last, fallback) => Some(held()),
         (Some(end), true) => {
             let renew_at = end - TimeDelta::seconds(i64::from(LEASE_S / 2));
             if renew_at <= now {
@@ -157,6 +160,12 @@ fn next(
     }
 }
 
+/// A lower fallback is told at once, a higher one when it is worth a message.
+fn worth_telling(evse: &Evse, last: Tenths, fallback: Tenths) -> bool {
+    let power = |limit| evse.worst_case_of(evse.unit(), limit);
+    fallback < last || power(fallback) - power(last) >= WORTH_TELLING
+}
+
 fn is_ocpp(evse: &Evse) -> bool {
     matches!(evse.source, EvseSource::Ocpp { .. })
 }
@@ -166,6 +175,7 @@ fn is_ocpp(evse: &Evse) -> bool {
 fn tight_circuits(
     state: &SiteState,
     wishes: &[(&Evse, &PowerCurve)],
+    fallbacks: &Fallbacks,
     now: Time,
 ) -> BTreeSet<CircuitId> {
     let until = now + TimeDelta::seconds(i64::from(LEASE_S));
@@ -179,7 +189,7 @@ fn tight_circuits(
         .iter()
         .map(|evse| match wishes.get(&evse.id) {
             Some(wish) => (evse, (*wish).clone()),
-            None => (evse, kept_for(state, evse, now)),
+            None => (evse, kept_for(state, evse, fallbacks)),
         })
         .collect();
     let is_tight = |circuit: &&Circuit| {
@@ -216,12 +226,12 @@ fn tight_circuits(
 
 /// What an EVSE without a planned session would keep: its fallback where it follows us or will in
 /// a moment, else what it may draw.
-fn kept_for(state: &SiteState, evse: &Evse, now: Time) -> PowerCurve {
+fn kept_for(state: &SiteState, evse: &Evse, fallbacks: &Fallbacks) -> PowerCurve {
     let follows = state.evses.get(&evse.id).is_none_or(|known| {
         known.is_free() && known.control == Control::Controllable && known.defaults.are_willing()
     });
     if follows && is_ocpp(evse) {
-        let fallback = evse.limit_within(state.fallback(evse, now));
+        let fallback = evse.limit_within(fallbacks.get(state, evse));
         PowerCurve::constant(evse.worst_case_of(evse.unit(), fallback))
     } else {
         state.evse_bound(&evse.id)

@@ -5,6 +5,7 @@ mod defaults;
 pub mod headroom;
 pub mod pacing;
 pub mod quota;
+mod rank;
 pub mod reconcile;
 pub mod target;
 mod trim;

@@ -311,6 +311,20 @@ fn excesses(state: &SiteState, now: i64) -> Vec<(i64, usize, i64)> {
     found
 }
 
+/// The bound at one instant is that of the curve.
+fn instants_agree_with_curves(state: &SiteState, now: i64) -> Result<(), TestCaseError> {
+    for evse in &state.site.evses {
+        let Some(known) = state.evses.get(&evse.id) else {
+            continue;
+        };
+        let curve = known.bound(evse);
+        for second in instants(now) {
+            prop_assert_eq!(known.bound_at(evse, at(second)), curve.at(at(second)));
+        }
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(150))]
 
@@ -331,6 +345,7 @@ proptest! {
                 open.push(command);
             }
             let after = excesses(&state, now);
+            instants_agree_with_curves(&state, now)?;
             for (before, after) in before.iter().zip(&after) {
                 prop_assert!(
                     after.2 <= before.2,

@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 
 use super::defaults;
 use super::headroom::{Headroom, room_comes_until};
+use super::rank::Rank;
 use super::target::{ends_at, profile_within, wanted};
 use super::trim::make_room;
 use crate::domain::command::{Action, Command};
@@ -22,9 +23,9 @@ use crate::domain::quantity::Power;
 use crate::domain::session::Session;
 use crate::domain::site::Mode;
 use crate::domain::time::Time;
-use crate::state::SiteState;
 use crate::state::evse_state::{Control, EvseState};
 use crate::state::lifecycle::{MAX_OUTSTANDING, Outstanding, Profiles};
+use crate::state::{Fallbacks, SiteState};
 
 /// How far ahead a difference lies, and how long the installed profile is left alone for it. What
 /// is installed is safe in any case; a renewal only brings it nearer to the newest plan.
@@ -86,6 +87,8 @@ pub(super) struct Candidate<'a> {
     pub(super) departure: Option<Time>,
     /// Why it is planned as it is in the first slot.
     reason: Option<Reason>,
+    /// By whom the plan lets others be served first.
+    pub(super) rank: Rank,
 }
 
 impl Candidate<'_> {
@@ -131,15 +134,7 @@ pub fn reconcile(state: &SiteState, policy: &Policy, now: Time) -> Dispatch {
     let mut numbers = state.last_command;
     // What we may not send to any more gets its profiles taken back: all EVSEs in shadow, those
     // beside the named ones in canary.
-    let mut headroom = Headroom::of(state, now);
-    roll_back(
-        state,
-        policy,
-        &mut headroom,
-        &mut dispatch,
-        &mut numbers,
-        now,
-    );
+    roll_back(state, policy, &mut dispatch, &mut numbers, now);
     if matches!(state.effective_mode(), Mode::Shadow | Mode::Observe) {
         return dispatch;
     }
@@ -235,6 +230,7 @@ pub fn reconcile(state: &SiteState, policy: &Policy, now: Time) -> Dispatch {
 /// The EVSEs that a profile may be sent to: a session runs, the mode allows it, it is not known
 /// to be uncontrollable, and the plan speaks of this very session.
 fn candidates<'a>(state: &'a SiteState, plan: &Plan, now: Time) -> Vec<Candidate<'a>> {
+    let fallbacks = Fallbacks::of(state, now);
     state
         .site
         .evses
@@ -255,9 +251,10 @@ fn candidates<'a>(state: &'a SiteState, plan: &Plan, now: Time) -> Vec<Candidate
                 session,
                 bound: known.bound(evse),
                 underneath: known.underneath(evse),
-                wanted: wanted(evse, plan, planned, state.fallback(evse, now), now),
+                wanted: wanted(evse, plan, planned, fallbacks.get(state, evse), now),
                 departure: planned.departure,
                 reason: planned.reasons.first().copied(),
+                rank: Rank::of(planned, evse, now),
             })
         })
         .collect()
@@ -410,6 +407,10 @@ fn read_back(
     numbers: &mut CommandId,
     now: Time,
 ) {
+    let is_unclear = |known: &EvseState| known.profiles.outstanding.len() >= 2;
+    if !state.evses.values().any(is_unclear) {
+        return;
+    }
     for candidate in candidates(state, plan, now) {
         let profiles = &candidate.state.profiles;
         let unknown = profiles.outstanding.iter().filter(|o| o.unknown).count();
@@ -438,12 +439,16 @@ fn read_back(
 fn roll_back(
     state: &SiteState,
     policy: &Policy,
-    headroom: &mut Headroom,
     dispatch: &mut Dispatch,
     numbers: &mut CommandId,
     now: Time,
 ) {
-    for candidate in clearable(state, now) {
+    let clearable = clearable(state, now);
+    if clearable.is_empty() {
+        return;
+    }
+    let headroom = &mut Headroom::of(state, now);
+    for candidate in clearable {
         let profiles = &candidate.state.profiles;
         let is_clear = |o: &Outstanding| matches!(o.command.action, Action::ClearProfile);
         if profiles
@@ -540,6 +545,7 @@ fn clearable(state: &SiteState, now: Time) -> Vec<Candidate<'_>> {
                     bound,
                     departure: None,
                     reason: None,
+                    rank: Rank::default(),
                 },
             ))
         })

@@ -15,6 +15,7 @@ use crate::domain::site::Circuit;
 use crate::domain::time::Time;
 use crate::state::SiteState;
 use crate::state::bound::on_phases;
+use crate::state::evse_state::Control;
 
 /// How long a fresh excursion is left to the plan that is being made for it: lowerings leave within
 /// a second (I1), and the plan's are the better ones.
@@ -59,11 +60,13 @@ pub(super) fn make_room(
 }
 
 /// True if an EVSE holds more than is wanted and we cannot count on a lowering: it was refused, its
-/// answer was lost, it takes long, or an older request may undo it.
+/// answer was lost, it takes long, an older request may undo it, or it draws more than it may.
 fn is_stuck(candidate: &Candidate<'_>, now: Time) -> bool {
     if candidate.bound.is_within(&candidate.wanted, now) {
         return false;
     }
+    let draws_beyond = candidate.state.strikes > 0
+        || matches!(candidate.state.control, Control::Disobedient { .. });
     let refused = candidate.state.backoff_until.is_some_and(|at| at > now);
     let silent = candidate
         .state
@@ -71,7 +74,7 @@ fn is_stuck(candidate: &Candidate<'_>, now: Time) -> bool {
         .outstanding
         .iter()
         .any(|o| o.unknown || now - o.command.issued_at >= TimeDelta::seconds(PATIENCE_S));
-    refused || silent || !candidate.state.profiles.late.is_empty()
+    draws_beyond || refused || silent || !candidate.state.profiles.late.is_empty()
 }
 
 /// Cuts what is wanted beneath one circuit until it fits.
@@ -142,12 +145,12 @@ fn fit(
     }
 }
 
-/// Who gives up first: who leaves last; who may leave at any time gives up last.
+/// Who gives up first: the reverse of the order in which the plan serves.
 fn givers(candidates: &[Candidate<'_>], stuck: &[bool]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..candidates.len()).filter(|i| !stuck[*i]).collect();
     order.sort_by(|a, b| {
         let (a, b) = (&candidates[*a], &candidates[*b]);
-        (b.departure, &b.evse.id).cmp(&(a.departure, &a.evse.id))
+        (a.rank, &b.evse.id).cmp(&(b.rank, &a.evse.id))
     });
     order
 }

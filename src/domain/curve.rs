@@ -32,20 +32,27 @@ impl PowerCurve {
     /// order are sorted; of two at one instant the later given counts.
     pub fn new(before: Power, steps: impl IntoIterator<Item = (Time, Power)>) -> Self {
         let mut steps: Vec<_> = steps.into_iter().collect();
-        steps.sort_by_key(|(at, _)| *at);
-        let mut curve = Self {
-            first: before,
-            steps: Vec::with_capacity(steps.len()),
-        };
-        for (at, power) in steps {
-            if curve.steps.last().is_some_and(|(last, _)| *last == at) {
-                curve.steps.pop();
+        if !steps.is_sorted_by_key(|(at, _)| *at) {
+            steps.sort_by_key(|(at, _)| *at);
+        }
+        // In place: `kept` is the number of steps of the curve so far.
+        let mut kept = 0;
+        for index in 0..steps.len() {
+            let (at, power) = steps[index];
+            if kept > 0 && steps[kept - 1].0 == at {
+                kept -= 1;
             }
-            if curve.last() != power {
-                curve.steps.push((at, power));
+            let last = if kept == 0 { before } else { steps[kept - 1].1 };
+            if last != power {
+                steps[kept] = (at, power);
+                kept += 1;
             }
         }
-        curve
+        steps.truncate(kept);
+        Self {
+            first: before,
+            steps,
+        }
     }
 
     /// The value at an instant.

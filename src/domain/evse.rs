@@ -250,6 +250,21 @@ impl Evse {
         PowerCurve::new(first, until_start.chain(limited).chain(after))
     }
 
+    /// [`Evse::worst_case_between`] at one instant. `underneath` is asked at most once.
+    pub fn worst_case_at(
+        &self,
+        profile: &Profile,
+        before: Power,
+        underneath: impl FnOnce() -> Power,
+        at: Time,
+    ) -> Power {
+        if profile.end().is_some_and(|end| end <= at) {
+            return underneath();
+        }
+        let limit = profile.limit_at(at);
+        limit.map_or(before, |limit| self.worst_case_of(profile.unit, limit))
+    }
+
     /// Share of a power that counts on each phase of the grid: `1/n` of it on each of the `n`
     /// phases it can use; where the wiring is unknown, on every phase of the grid.
     /// Returned as a divisor per phase; 0 = nothing on this phase.

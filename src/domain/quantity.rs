@@ -178,6 +178,11 @@ impl Power {
         if denominator == 0 {
             return Self::ZERO;
         }
+        if let Some(scaled) = self.0.checked_mul(numerator)
+            && denominator > 0
+        {
+            return Self(scaled.div_euclid(denominator));
+        }
         let scaled = i128::from(self.0) * i128::from(numerator);
         Self(narrow(scaled.div_euclid(i128::from(denominator))))
     }

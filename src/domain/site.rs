@@ -153,7 +153,15 @@ impl Site {
 
     /// True if `circuit` is `above` or lies beneath it.
     pub fn is_beneath(&self, circuit: &CircuitId, above: &CircuitId) -> bool {
-        self.path(circuit).iter().any(|step| step.id == *above)
+        let mut next = Some(circuit);
+        for _ in 0..=self.circuits.len() {
+            match next {
+                Some(id) if id == above => return self.circuit(above).is_some(),
+                Some(id) => next = self.circuit(id).and_then(|it| it.parent.as_ref()),
+                None => return false,
+            }
+        }
+        false
     }
 
     /// Everything that is wrong with the site; an empty list means it is sound.

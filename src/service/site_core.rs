@@ -9,9 +9,11 @@ use crate::dispatch;
 use crate::domain::command::{Action, Command};
 use crate::domain::curve::PowerCurve;
 use crate::domain::event::{Event, EventKind};
+use crate::domain::id::CommandId;
 use crate::domain::policy::Policy;
+use crate::domain::quantity::Power;
 use crate::domain::time::{Horizon, Time};
-use crate::state::{SiteState, Snapshot};
+use crate::state::{EvseState, SiteState, Snapshot};
 
 /// News are gathered for this long before a plan is begun for all of them: what happens together
 /// arrives in several messages, and a plan for the first of them would be old at once. A tenth of a
@@ -20,6 +22,14 @@ const GATHER: TimeDelta = TimeDelta::milliseconds(100);
 /// A renewal comes this long after its border, in seconds: most meters are read on the border, and
 /// what holds from there on is installed already.
 const RENEWAL_LAG_S: i64 = 5;
+
+/// While nothing that dispatch depends on has changed it is asked again after this, in seconds: what
+/// time alone changes without a wake-up of its own, such as differences that come nearer, may wait
+/// so long. At a site with many meters most turns are readings that show nothing new.
+const QUIET_S: i64 = 60;
+
+/// Other load that moves by less stirs nothing: less than a dead band is worth.
+const JITTER: Power = Power::from_watts(200);
 
 /// What one turn of dispatch gave: events to be made durable, then commands that may leave.
 #[derive(Debug, Default)]
@@ -63,6 +73,62 @@ pub struct SiteCore {
     changed_at: Option<Time>,
     /// When the newest plan is old though nothing happened.
     plan_until: Option<Time>,
+    /// Set while all that dispatch depends on is as it was when it had nothing to say.
+    quiet: Option<Quiet>,
+}
+
+/// Dispatch has nothing to say.
+#[derive(Clone, Copy, Debug)]
+struct Quiet {
+    /// Load that we did not control then.
+    uncontrolled: Option<Power>,
+    /// Not asked before this.
+    until: Time,
+    /// When it wanted to be asked again though nothing happens.
+    wake_at: Option<Time>,
+}
+
+impl Quiet {
+    /// Other load is about what it was. Where it makes a bound exceed its limit an excursion opens,
+    /// and that stirs by itself.
+    fn bears(&self, uncontrolled: Option<Power>) -> bool {
+        match (self.uncontrolled, uncontrolled) {
+            (Some(then), Some(now)) => now - then <= JITTER && then - now <= JITTER,
+            (then, now) => then == now,
+        }
+    }
+}
+
+/// What a reading may change of all that dispatch depends on: if these are the same, so is all of it.
+#[derive(PartialEq)]
+struct Stirrable {
+    plan_inputs: u64,
+    is_free: bool,
+    confirmed: Option<(Option<CommandId>, Time)>,
+    open: (usize, usize),
+    beyond: Option<Power>,
+}
+
+impl Stirrable {
+    /// `None`: what happens is no mere reading.
+    fn of(state: &SiteState, kind: &EventKind) -> Option<Self> {
+        let evse = match kind {
+            EventKind::SiteMetered { .. } => None,
+            EventKind::EvseMeasured { evse, .. } => Some(evse),
+            EventKind::SessionSeen { session } => Some(&session.evse),
+            _ => return None,
+        };
+        let known = evse.and_then(|id| state.evses.get(id));
+        let profiles = known.map(|known| &known.profiles);
+        let confirmed = profiles.and_then(|it| it.confirmed.as_ref());
+        Some(Self {
+            plan_inputs: state.plan_inputs,
+            is_free: known.is_none_or(EvseState::is_free),
+            confirmed: confirmed.map(|it| (it.command, it.at)),
+            open: profiles.map_or((0, 0), |it| (it.outstanding.len(), it.late.len())),
+            beyond: known.and_then(EvseState::shown_beyond),
+        })
+    }
 }
 
 impl SiteCore {
@@ -75,6 +141,7 @@ impl SiteCore {
             planned_inputs: None,
             changed_at: None,
             plan_until: None,
+            quiet: None,
         }
     }
 
@@ -87,6 +154,7 @@ impl SiteCore {
     #[cfg(test)]
     pub(crate) fn warp(&mut self, change: impl FnOnce(&mut SiteState)) {
         change(Arc::make_mut(&mut self.state));
+        self.quiet = None;
     }
 
     /// The present state, to look at.
@@ -106,7 +174,11 @@ impl SiteCore {
             at: now,
             kind,
         };
+        let before = Stirrable::of(&self.state, &event.kind);
         Arc::make_mut(&mut self.state).apply(&event);
+        let is_stirred = before.is_none() || before != Stirrable::of(&self.state, &event.kind);
+        let load = self.state.metered_uncontrolled(now);
+        self.quiet = self.quiet.filter(|quiet| !is_stirred && quiet.bears(load));
         if self.planned_inputs != Some(self.state.plan_inputs) {
             self.changed_at.get_or_insert(now);
         }
@@ -154,8 +226,34 @@ impl SiteCore {
 
     /// Asks dispatch what goes out now and applies that it is issued.
     pub fn dispatch(&mut self, now: Time) -> Turn {
+        let quiet = self.quiet.filter(|quiet| now < quiet.until);
+        let mut turn = match quiet {
+            Some(quiet) => Turn {
+                wake_at: quiet.wake_at,
+                ..Turn::default()
+            },
+            None => self.ask_dispatch(now),
+        };
+        // What time alone changes outside of us.
+        let moves = self.state.next_change_by_time(now);
+        turn.wake_at = turn.wake_at.into_iter().chain(moves).min();
+        turn
+    }
+
+    fn ask_dispatch(&mut self, now: Time) -> Turn {
         let wanted = dispatch::reconcile(&self.state, &self.policy, now);
-        self.issue(wanted, now)
+        let is_silent = wanted.commands.is_empty();
+        let turn = self.issue(wanted, now);
+        let wake_at = turn.wake_at;
+        let moves = self.state.next_change_by_time(now);
+        let times = wake_at.into_iter().chain(moves);
+        let until = times.fold(now + TimeDelta::seconds(QUIET_S), Time::min);
+        self.quiet = is_silent.then_some(Quiet {
+            uncontrolled: self.state.metered_uncontrolled(now),
+            until,
+            wake_at,
+        });
+        turn
     }
 
     /// As [`SiteCore::dispatch`], but nothing that could raise what an EVSE may draw: while the
@@ -187,5 +285,81 @@ impl SiteCore {
             commands: wanted.commands,
             wake_at: wanted.wake_at,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::session::Reading;
+    use crate::state::testing::{at, evse_id, kw, live, session, site_of};
+
+    /// A site with a car of which dispatch has nothing to say.
+    fn quiet() -> SiteCore {
+        let mut core = SiteCore::new(live(site_of(50.0, 1)), Policy::default());
+        let session = Box::new(session(1, 0));
+        core.accept(EventKind::SessionSeen { session }, at(0));
+        core.dispatch(at(0));
+        assert!(core.quiet.is_some());
+        core
+    }
+
+    fn site_metered(core: &mut SiteCore, second: i64, watts: i64) {
+        let reading = Reading {
+            power: Power::from_watts(watts),
+            at: at(second),
+        };
+        core.accept(EventKind::SiteMetered { reading }, at(second));
+    }
+
+    fn measured(core: &mut SiteCore, second: i64, kilowatts: f64) {
+        let reading = Reading {
+            power: kw(kilowatts),
+            at: at(second),
+        };
+        let kind = EventKind::EvseMeasured {
+            evse: evse_id(1),
+            reading,
+            energy: None,
+        };
+        core.accept(kind, at(second));
+    }
+
+    #[test]
+    fn readings_that_show_nothing_new_stir_nothing() {
+        let mut core = quiet();
+        measured(&mut core, 10, 11.0);
+        measured(&mut core, 20, 11.1);
+        assert!(core.quiet.is_some());
+        let turn = core.dispatch(at(20));
+        assert!(turn.events.is_empty());
+    }
+
+    #[test]
+    fn other_load_stirs_by_what_is_worth_it_and_an_overshoot_at_once() {
+        // Without a car all that the site's meter shows is other load.
+        let mut core = SiteCore::new(live(site_of(50.0, 1)), Policy::default());
+        core.dispatch(at(0));
+        site_metered(&mut core, 5, 11_000);
+        assert!(core.quiet.is_none(), "the first reading");
+        core.dispatch(at(5));
+        site_metered(&mut core, 10, 11_150);
+        assert!(core.quiet.is_some(), "150 W");
+        site_metered(&mut core, 15, 11_250);
+        assert!(core.quiet.is_none(), "250 W since dispatch was asked");
+        core.dispatch(at(15));
+        site_metered(&mut core, 20, 49_950);
+        core.dispatch(at(20));
+        site_metered(&mut core, 25, 50_050);
+        assert!(core.quiet.is_none(), "100 W more, above the limit");
+    }
+
+    #[test]
+    fn a_meter_gone_silent_wakes() {
+        let mut core = quiet();
+        site_metered(&mut core, 5, 11_000);
+        let stale = i64::from(Policy::default().meter_stale_s);
+        let wake = core.dispatch(at(5)).wake_at.expect("to look again");
+        assert!(wake <= at(5 + stale) + TimeDelta::milliseconds(1));
     }
 }

@@ -24,6 +24,17 @@ const FIRST_BACKOFF_S: i64 = 15;
 /// Longest pause after refusals: 15 minutes.
 const LONGEST_BACKOFF_S: i64 = 15 * 60;
 
+/// What the EVSEs of a site draw at an instant.
+#[derive(Clone, Copy, Debug, Default)]
+struct Drawn {
+    /// As readings of that instant show.
+    shown: Power,
+    /// The most that those draw of which no reading shows it...
+    at_most: Power,
+    /// ... and what their last readings showed, whenever that was.
+    last: Power,
+}
+
 impl SiteState {
     /// Applies one event. Events are applied in the order of their numbers; a number that was
     /// applied already is passed over, so that applying a journal twice changes nothing.
@@ -42,8 +53,26 @@ impl SiteState {
             // What time alone has changed is not the command's doing.
             self.observe_excursions(Cause::LimitCut, None, now);
         }
+        let cause = self.cause_of(&event.kind);
         let touched = self.apply_kind(&event.kind, now);
-        self.observe_excursions(Cause::of(&event.kind), touched.as_ref(), now);
+        self.observe_excursions(cause, touched.as_ref(), now);
+    }
+
+    /// What an excursion comes from that opens with this event.
+    fn cause_of(&self, kind: &EventKind) -> Cause {
+        match kind {
+            // News of a session that runs bring its reading.
+            EventKind::SessionSeen { session }
+                if self
+                    .evses
+                    .get(&session.evse)
+                    .and_then(EvseState::running)
+                    .is_some_and(|running| running.id == session.id) =>
+            {
+                Cause::Disobedience
+            }
+            kind => Cause::of(kind),
+        }
     }
 
     /// Applies what happened; returns the EVSE it was about, if it was about one.
@@ -346,13 +375,20 @@ impl SiteState {
         {
             return;
         }
-        let (evs, others) = self.drawn_by_evses(reading.at, now);
-        let least = (reading.power - evs - others).at_least_zero();
-        let most = (reading.power - evs).at_least_zero();
+        let drawn = self.drawn_by_evses(reading.at, now);
+        let least = (reading.power - drawn.shown - drawn.at_most).at_least_zero();
+        let most = (reading.power - drawn.shown).at_least_zero();
         // Where the readings of EVSEs do not say what they draw just now, what was known goes on as
-        // far as the site's meter bears it out.
+        // far as the site's meter bears it out. Above the limit that would let us lower what may be
+        // drawn and is not: there what they drew last is taken for what they draw.
+        let likely = (reading.power - drawn.shown - drawn.last).at_least_zero();
+        let root = self.site.root();
+        let is_over = root.is_some_and(|root| reading.power > self.limit(root).at(now));
+        let likely = if is_over { likely } else { Power::ZERO };
         let uncontrolled = match self.meter {
-            Some(meter) if others.is_positive() => meter.uncontrolled.max(least).min(most),
+            Some(meter) if drawn.at_most.is_positive() => {
+                meter.uncontrolled.max(least).max(likely).min(most)
+            }
             _ => most,
         };
         let (highest, since) = match self.meter {
@@ -369,21 +405,24 @@ impl SiteState {
         });
     }
 
-    /// What the EVSEs draw at `at`: what their readings show, and the most that those draw of which
-    /// no reading shows it.
-    fn drawn_by_evses(&self, at: Time, now: Time) -> (Power, Power) {
+    /// What the EVSEs draw at `at`.
+    fn drawn_by_evses(&self, at: Time, now: Time) -> Drawn {
         let running = self
             .site
             .evses
             .iter()
             .filter_map(|evse| Some((evse, self.evses.get(&evse.id)?)))
             .filter(|(_, state)| !state.is_free());
-        let mut drawn = (Power::ZERO, Power::ZERO);
+        let mut drawn = Drawn::default();
         for (evse, state) in running {
-            match state.draws(evse, at) {
-                Some(power) => drawn.0 += power.min(evse.hardware_max()),
-                None => drawn.1 += state.bound(evse).at(now),
+            if let Some(power) = state.draws(evse, at) {
+                drawn.shown += power.min(evse.hardware_max());
+                continue;
             }
+            let most = state.bound_at(evse, now);
+            let last = state.reading.map_or(Power::ZERO, |reading| reading.power);
+            drawn.at_most += most;
+            drawn.last += last.min(most);
         }
         drawn
     }
@@ -457,30 +496,17 @@ impl SiteState {
 
     /// Notes for every circuit whether its bound is above its limit now.
     fn observe_excursions(&mut self, cause: Cause, evse: Option<&EvseId>, now: Time) {
-        let excesses: Vec<_> = self
-            .site
-            .circuits
-            .iter()
-            .map(|circuit| (circuit.id.clone(), self.excess(circuit, now)))
-            .collect();
-        for (circuit, excess) in excesses {
-            if self.excursions.observe(&circuit, excess, cause, evse, now) {
+        let site = Arc::clone(&self.site);
+        for circuit in &site.circuits {
+            let excess = self.excess(circuit, now);
+            let worse = self
+                .excursions
+                .observe(&circuit.id, excess, cause, evse, now);
+            if worse {
                 // The world moved: the plan must follow.
                 self.plan_inputs += 1;
             }
         }
-    }
-
-    /// How far the bound of a circuit is above its limit at `now`; negative = below.
-    fn excess(&self, circuit: &crate::domain::site::Circuit, now: Time) -> Power {
-        let bound = self.circuit_bound(circuit, now);
-        let mut excess = bound.total().at(now) - bound.limit.at(now);
-        if let Some(limit) = bound.phase_limit {
-            for phase in &bound.phases {
-                excess = excess.max(phase.at(now) - limit);
-            }
-        }
-        excess
     }
 
     /// The session of a running EVSE, by its id.
@@ -507,9 +533,8 @@ fn start_over(state: &mut EvseState) {
     state.backoff_until = None;
     state.last_set_at = None;
     state.resync = false;
-    if matches!(state.control, Control::Disobedient { .. }) {
-        state.control = Control::Controllable;
-    }
+    // Whoever refused for good is asked again once per session: it may have been starting just then.
+    state.control = Control::Controllable;
 }
 
 fn back_off(state: &mut EvseState, now: Time) {

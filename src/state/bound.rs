@@ -56,14 +56,17 @@ const WATTS_TO_PHASE: (i64, i64) = (11, 9);
 
 /// What `power` of this EVSE is on each phase of the grid.
 pub fn on_phases(evse: &Evse, power: &PowerCurve) -> [PowerCurve; 3] {
-    let divisors = evse.phase_divisors();
-    divisors.map(|divisor| match (divisor, evse.supply) {
-        (0, _) => PowerCurve::zero(),
-        (n, Supply::Ac { .. }) => power.zip(&PowerCurve::zero(), |p, _| p.scaled_up(1, n)),
-        (n, Supply::Dc) => power.zip(&PowerCurve::zero(), |p, _| {
-            p.scaled_up(WATTS_TO_PHASE.0, WATTS_TO_PHASE.1 * n)
-        }),
-    })
+    [0, 1, 2].map(|phase| power.zip(&PowerCurve::zero(), |p, _| phase_parts(evse, p)[phase]))
+}
+
+/// What a power of this EVSE is on each phase of the grid.
+fn phase_parts(evse: &Evse, power: Power) -> [Power; 3] {
+    evse.phase_divisors()
+        .map(|divisor| match (divisor, evse.supply) {
+            (0, _) => Power::ZERO,
+            (n, Supply::Ac { .. }) => power.scaled_up(1, n),
+            (n, Supply::Dc) => power.scaled_up(WATTS_TO_PHASE.0, WATTS_TO_PHASE.1 * n),
+        })
 }
 
 impl SiteState {
@@ -122,6 +125,37 @@ impl SiteState {
             phase_limit,
             phases,
         }
+    }
+
+    /// How far the bound of a circuit is above its limit at `now`, on the worst of its phases where
+    /// they are limited; negative = below.
+    pub fn excess(&self, circuit: &Circuit, now: Time) -> Power {
+        let unseen = super::EvseState::default();
+        let uncontrolled = self.uncontrolled(circuit, now).at(now);
+        let (thirds, third) = WATTS_TO_PHASE;
+        let mut total = uncontrolled;
+        let mut phases = [uncontrolled.scaled_up(thirds, third * 3); 3];
+        for evse in &self.site.evses {
+            if !self.site.is_beneath(&evse.circuit, &circuit.id) {
+                continue;
+            }
+            let known = self.evses.get(&evse.id).unwrap_or(&unseen);
+            let bound = known.bound_at(evse, now);
+            total += bound;
+            if circuit.phase_limit.is_some() {
+                for (sum, part) in phases.iter_mut().zip(phase_parts(evse, bound)) {
+                    *sum += part;
+                }
+            }
+        }
+        let excess = total - self.limit(circuit).at(now);
+        let phase_limit = circuit
+            .phase_limit
+            .map(|current| current.times(self.phase_voltage().highest()));
+        phase_limit.map_or(excess, |limit| {
+            let parts = phases.iter().map(|phase| *phase - limit);
+            parts.fold(excess, Power::max)
+        })
     }
 
     /// Nominal voltage of the site's phases: that of its first AC EVSE, else 230 V.
@@ -208,9 +242,17 @@ impl SiteState {
         }
     }
 
+    /// The highest load beneath a circuit that we do not control, as far as forecast and meter let us
+    /// expect it.
+    pub fn highest_uncontrolled(&self, circuit: &Circuit, now: Time) -> Power {
+        let expected = self.uncontrolled(circuit, now).highest_from(now);
+        let meter = self.meter.filter(|_| circuit.parent.is_none());
+        meter.map_or(expected, |meter| expected.max(meter.highest_uncontrolled))
+    }
+
     /// What the site's meter shows beyond the sum of the EVSEs' readings: a fresh value, or the
     /// highest of the last day while the meter is lost.
-    fn metered_uncontrolled(&self, now: Time) -> Option<Power> {
+    pub fn metered_uncontrolled(&self, now: Time) -> Option<Power> {
         let meter = self.meter.as_ref()?;
         let stale = chrono::TimeDelta::seconds(i64::from(self.meter_stale_s));
         let fresh = now - meter.reading.at <= stale;
@@ -221,10 +263,25 @@ impl SiteState {
         })
     }
 
+    /// The next instant at which time alone makes a bound or a limit another one: a limit's step, or
+    /// the site's meter gone silent.
+    pub fn next_change_by_time(&self, now: Time) -> Option<Time> {
+        let limits = self.site.circuits.iter().filter_map(|circuit| {
+            let limit = self.limit(circuit);
+            limit.instants().find(|at| *at > now)
+        });
+        let stale = chrono::TimeDelta::seconds(i64::from(self.meter_stale_s));
+        let lost = self.meter.map(|meter| meter.reading.at + stale);
+        // Lost a millisecond later: at that very instant it still counts.
+        let lost = lost.map(|at| at + chrono::TimeDelta::milliseconds(1));
+        limits.chain(lost.filter(|at| *at > now)).min()
+    }
+
     /// True if the root has a limit: without one a site is only observed.
     pub fn has_limit(&self) -> bool {
-        self.site
-            .root()
-            .is_some_and(|root| self.limit(root).highest_from(self.updated_at) < UNLIMITED)
+        self.site.root().is_some_and(|root| {
+            root.import_limit.is_some_and(|own| own < UNLIMITED)
+                || self.limit(root).highest_from(self.updated_at) < UNLIMITED
+        })
     }
 }

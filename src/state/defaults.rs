@@ -10,6 +10,7 @@ use crate::domain::curve::PowerCurve;
 use crate::domain::evse::Evse;
 use crate::domain::id::CommandId;
 use crate::domain::profile::Profile;
+use crate::domain::quantity::Power;
 use crate::domain::time::Time;
 
 /// First pause after a failure in seconds; it doubles with each further one.
@@ -121,6 +122,24 @@ impl Defaults {
             }
         }
         bound
+    }
+
+    /// [`Defaults::bound`] at one instant.
+    pub fn bound_at(&self, evse: &Evse, at: Time) -> Power {
+        let ceiling = evse.hardware_max();
+        let Some(confirmed) = &self.confirmed else {
+            return ceiling;
+        };
+        let under =
+            |profile: &Profile, before: Power| evse.worst_case_at(profile, before, || ceiling, at);
+        let sent = self
+            .outstanding
+            .iter()
+            .map(|open| match &open.command.action {
+                Action::SetDefault { profile } => under(profile, Power::ZERO),
+                _ => Power::ZERO,
+            });
+        sent.fold(under(&confirmed.profile, ceiling), Power::max)
     }
 
     /// True while the station takes what we ask.

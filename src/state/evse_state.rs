@@ -132,8 +132,14 @@ impl EvseState {
     ///
     /// A free EVSE over OCPI counts 0: nothing can be installed there, and the site's arrival
     /// reserve stands for it. Over OCPP it counts its default profile, and its hardware maximum as
-    /// long as none is confirmed.
+    /// long as none is confirmed. What a reading shows beyond that counts as well, from the first
+    /// such reading on.
     pub fn bound(&self, evse: &Evse) -> PowerCurve {
+        let shown = PowerCurve::constant(self.drawn_beyond(evse));
+        self.allowed(evse).max(&shown)
+    }
+
+    fn allowed(&self, evse: &Evse) -> PowerCurve {
         match (self.is_free(), &evse.source, &self.control) {
             (true, EvseSource::Ocpi { .. }, _) => PowerCurve::zero(),
             (_, _, Control::Unsupported { .. } | Control::Disobedient { .. }) => {
@@ -141,6 +147,37 @@ impl EvseState {
             }
             (true, EvseSource::Ocpp { .. }, Control::Controllable) => self.underneath(evse),
             (false, _, Control::Controllable) => self.profiles.bound(evse, &self.underneath(evse)),
+        }
+    }
+
+    /// What its newest reading shows, if that is above all it may draw by.
+    pub fn shown_beyond(&self) -> Option<Power> {
+        let reading = self.reading.filter(|_| self.strikes > 0 && !self.is_free());
+        reading.map(|reading| reading.power.at_least_zero())
+    }
+
+    fn drawn_beyond(&self, evse: &Evse) -> Power {
+        let shown = self.shown_beyond().unwrap_or(Power::ZERO);
+        shown.min(evse.hardware_max())
+    }
+
+    /// [`EvseState::bound`] at one instant: the same rule without the curve, for every event.
+    pub fn bound_at(&self, evse: &Evse, at: Time) -> Power {
+        self.allowed_at(evse, at).max(self.drawn_beyond(evse))
+    }
+
+    fn allowed_at(&self, evse: &Evse, at: Time) -> Power {
+        let underneath = || match evse.source {
+            EvseSource::Ocpi { .. } => evse.hardware_max(),
+            EvseSource::Ocpp { .. } => self.defaults.bound_at(evse, at),
+        };
+        match (self.is_free(), &evse.source, &self.control) {
+            (true, EvseSource::Ocpi { .. }, _) => Power::ZERO,
+            (_, _, Control::Unsupported { .. } | Control::Disobedient { .. }) => {
+                evse.hardware_max()
+            }
+            (true, EvseSource::Ocpp { .. }, Control::Controllable) => underneath(),
+            (false, _, Control::Controllable) => self.profiles.bound_at(evse, underneath(), at),
         }
     }
 

@@ -26,8 +26,11 @@ use crate::domain::time::Time;
 /// How long after we stopped waiting a request may still take effect, in seconds: 15 minutes.
 pub const LATE_S: i64 = 15 * 60;
 
-/// Most of them kept apart per EVSE; beyond, the oldest two count together as anything at all.
+/// Most of them kept apart per EVSE; beyond, the oldest two count as one.
 pub const MAX_LATE: usize = 16;
+
+/// Most periods of what stands for several of them.
+const MAX_PERIODS: usize = 256;
 
 /// Stands for "whatever the hardware can": 100 MA or 100 MW.
 const ANYTHING: Tenths = Tenths(1_000_000_000);
@@ -77,24 +80,68 @@ impl Late {
         }
     }
 
-    /// Either of the two, and anything else.
+    /// Either of the two: what is allowed under it is what is allowed under one of them, and no
+    /// more, so that keeping one more raises no bound.
     fn or(self, other: Self) -> Self {
-        let profile = self.profile.or(other.profile).map(|profile| Profile {
-            periods: vec![ProfilePeriod {
-                start_s: 0,
-                limit: ANYTHING,
-            }],
-            duration_s: None,
-            ..profile
-        });
         Self {
-            profile,
+            profile: match (self.profile, other.profile) {
+                (Some(one), Some(other)) => Some(higher(&one, &other)),
+                (Some(one), None) | (None, Some(one)) => Some(anything(&one)),
+                (None, None) => None,
+            },
             command: None,
             until: self
                 .until
                 .zip(other.until)
                 .map(|(one, other)| one.max(other)),
         }
+    }
+}
+
+/// A profile that allows at each instant what the more generous of two allows; where no profile can
+/// say that, one that allows anything.
+fn higher(one: &Profile, other: &Profile) -> Profile {
+    if one.unit != other.unit || one.duration_s.is_some() || other.duration_s.is_some() {
+        return anything(one);
+    }
+    let start = one.start.min(other.start);
+    let nothing = |profile: &Profile, at| profile.limit_at(at).unwrap_or(Tenths(0));
+    let mut instants: Vec<Time> = one.steps().chain(other.steps()).map(|(at, _)| at).collect();
+    instants.sort_unstable();
+    instants.dedup();
+    let mut periods: Vec<ProfilePeriod> = Vec::with_capacity(instants.len());
+    for at in instants {
+        let limit = nothing(one, at).max(nothing(other, at));
+        let offset = u32::try_from((at - start).num_seconds()).ok();
+        let is_whole = at == start + TimeDelta::seconds((at - start).num_seconds());
+        match offset {
+            Some(start_s) if is_whole => {
+                if periods.last().is_none_or(|last| last.limit != limit) {
+                    periods.push(ProfilePeriod { start_s, limit });
+                }
+            }
+            _ => return anything(one),
+        }
+    }
+    if periods.len() > MAX_PERIODS {
+        return anything(one);
+    }
+    Profile {
+        unit: one.unit,
+        start,
+        periods,
+        duration_s: None,
+    }
+}
+
+fn anything(profile: &Profile) -> Profile {
+    Profile {
+        periods: vec![ProfilePeriod {
+            start_s: 0,
+            limit: ANYTHING,
+        }],
+        duration_s: None,
+        ..profile.clone()
     }
 }
 

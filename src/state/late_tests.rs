@@ -268,3 +268,17 @@ fn of_many_unanswered_requests_none_is_forgotten() {
     answer(&mut state, 61 + LATE_S, last, applied());
     assert_eq!(bound(&state, 61 + LATE_S), LOW);
 }
+
+#[test]
+fn a_peer_that_never_answers_may_be_asked_for_less_as_often_as_needed() {
+    let mut state = charging(false);
+    let low = issue(&mut state, 1, 1, amps(1, &[(0, 60)]));
+    answer(&mut state, 2, low, applied());
+    for round in 1..60 {
+        let second = round * 900;
+        let limit = if round % 2 == 0 { 0 } else { 60 };
+        let command = issue(&mut state, second, 1, amps(second, &[(0, limit), (600, 0)]));
+        answer(&mut state, second + 10, command, lost());
+        assert!(bound(&state, second + 20) <= LOW, "round {round}");
+    }
+}

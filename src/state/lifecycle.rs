@@ -20,6 +20,7 @@ use crate::domain::curve::PowerCurve;
 use crate::domain::evse::Evse;
 use crate::domain::id::{CommandId, SessionId};
 use crate::domain::profile::Profile;
+use crate::domain::quantity::Power;
 use crate::domain::session::Reading;
 use crate::domain::time::Time;
 
@@ -385,6 +386,28 @@ impl Profiles {
             bound = bound.max(&late.allowed(evse, underneath));
         }
         bound
+    }
+
+    /// [`Profiles::bound`] at one instant, where `underneath` holds then.
+    pub fn bound_at(&self, evse: &Evse, underneath: Power, at: Time) -> Power {
+        let under = |profile: &Profile, before: Power| {
+            evse.worst_case_at(profile, before, || underneath, at)
+        };
+        let confirmed = self.confirmed.as_ref();
+        let confirmed = confirmed.map_or(underneath, |it| under(&it.profile, underneath));
+        let sent = self
+            .outstanding
+            .iter()
+            .map(|open| match &open.command.action {
+                Action::SetProfile { profile } => under(profile, Power::ZERO),
+                Action::ClearProfile => underneath,
+                Action::SetDefault { .. } | Action::ReadProfile => Power::ZERO,
+            });
+        let late = self.late.iter().map(|late| match &late.profile {
+            Some(profile) => under(profile, Power::ZERO),
+            None => underneath,
+        });
+        sent.chain(late).fold(confirmed, Power::max)
     }
 
     /// When the last of the late requests cannot come into force any more, so that a newer profile

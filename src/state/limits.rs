@@ -25,6 +25,9 @@ impl SiteState {
                 .filter(about)
                 .filter(move |s| s.kind == kind)
         };
+        if !self.signals.values().any(|series| lowers_limits(series)) {
+            return PowerCurve::constant(own);
+        }
         let failsafe = circuit.failsafe_limit.unwrap_or(own).min(own);
         let fallback = of_kind(SignalKind::ImportFallback)
             .map(|series| series_curve(series, failsafe, failsafe))
@@ -67,25 +70,22 @@ impl SiteState {
                 if !matches!(series.kind, SignalKind::ShedLevel | SignalKind::Alert) {
                     return None;
                 }
-                let leaves = |value: i64| {
-                    let level = usize::try_from(level(value).unwrap_or(0)).unwrap_or(0);
+                let leaves = |slot: &SignalSlot| {
+                    let level = usize::try_from(level(slot.value).unwrap_or(0)).unwrap_or(0);
                     let percent = SHED_PERCENT[level.min(SHED_PERCENT.len() - 1)];
-                    own.scaled_down(percent, 100).watts()
+                    own.scaled_down(percent, 100).at_least_zero()
                 };
-                let limits = SignalSeries {
-                    slots: series
-                        .slots
-                        .iter()
-                        .map(|slot| SignalSlot {
-                            value: leaves(slot.value),
-                            ..*slot
-                        })
-                        .collect(),
-                    ..(**series).clone()
-                };
-                Some(series_curve(&limits, own, own))
+                Some(slots_curve(&series.slots, leaves, own, own))
             })
     }
+}
+
+/// True for the kinds of signals that may lower a limit by themselves.
+fn lowers_limits(series: &SignalSeries) -> bool {
+    matches!(
+        series.kind,
+        SignalKind::ImportLimit | SignalKind::ShedLevel | SignalKind::Alert
+    )
 }
 
 fn is_about(series: &SignalSeries, circuit: &Circuit, is_root: bool) -> bool {
@@ -97,11 +97,21 @@ fn is_about(series: &SignalSeries, circuit: &Circuit, is_root: bool) -> bool {
 
 /// The series as a curve: `before` until its first slot, `elsewhere` in gaps and after its end.
 fn series_curve(series: &SignalSeries, before: Power, elsewhere: Power) -> PowerCurve {
-    let mut steps: Vec<(Time, Power)> = Vec::with_capacity(series.slots.len() * 2);
-    for (index, slot) in series.slots.iter().enumerate() {
-        steps.push((slot.start, Power::from_watts(slot.value).at_least_zero()));
-        if series
-            .slots
+    let value = |slot: &SignalSlot| Power::from_watts(slot.value).at_least_zero();
+    slots_curve(&series.slots, value, before, elsewhere)
+}
+
+/// Slots as a curve: what each one is worth, `before` the first, `elsewhere` in gaps and at the end.
+fn slots_curve(
+    slots: &[SignalSlot],
+    value: impl Fn(&SignalSlot) -> Power,
+    before: Power,
+    elsewhere: Power,
+) -> PowerCurve {
+    let mut steps: Vec<(Time, Power)> = Vec::with_capacity(slots.len() * 2);
+    for (index, slot) in slots.iter().enumerate() {
+        steps.push((slot.start, value(slot)));
+        if slots
             .get(index + 1)
             .is_none_or(|next| next.start > slot.end)
         {
@@ -115,15 +125,7 @@ fn series_curve(series: &SignalSeries, before: Power, elsewhere: Power) -> Power
 fn silence_curve(series: &SignalSeries) -> PowerCurve {
     let silent = Power::from_watts(1);
     // An announced schedule is honoured to its end, even while its source is lost.
-    let quiet = SignalSeries {
-        slots: series
-            .slots
-            .iter()
-            .map(|slot| SignalSlot { value: 0, ..*slot })
-            .collect(),
-        ..series.clone()
-    };
-    series_curve(&quiet, Power::ZERO, silent)
+    slots_curve(&series.slots, |_| Power::ZERO, Power::ZERO, silent)
 }
 
 #[cfg(test)]

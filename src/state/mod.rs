@@ -6,6 +6,7 @@ pub mod demand;
 mod evidence;
 pub mod evse_state;
 pub mod excursion;
+pub mod fallback;
 pub mod history;
 pub mod late;
 pub mod lifecycle;
@@ -15,6 +16,8 @@ pub(crate) mod testing;
 pub mod used_phases;
 
 mod apply;
+#[cfg(test)]
+mod closed_loop_tests;
 #[cfg(test)]
 mod late_tests;
 mod succession;
@@ -28,6 +31,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::evse_state::EvseState;
 use self::excursion::Excursions;
+pub use self::fallback::Fallbacks;
 use self::history::History;
 use crate::domain::event::PartnerHealth;
 use crate::domain::evse::{Evse, EvseSource};
@@ -157,45 +161,8 @@ impl SiteState {
         }
     }
 
-    /// The fallback of every EVSE: what it gets when we are silent. Where none is configured, an
-    /// equal share of what the tightest circuit above leaves beside the uncontrolled load and the
-    /// reserve; below the minimum power it is 0.
+    /// What an EVSE gets when we are silent; see [`Fallbacks`].
     pub fn fallback(&self, evse: &Evse, now: Time) -> Power {
-        if let Some(fallback) = evse.fallback {
-            return fallback;
-        }
-        let share = self
-            .site
-            .path(&evse.circuit)
-            .iter()
-            .map(|circuit| {
-                let beneath = || {
-                    self.site
-                        .evses
-                        .iter()
-                        .filter(|e| self.site.is_beneath(&e.circuit, &circuit.id))
-                };
-                let given: Power = beneath().filter_map(|e| e.fallback).sum();
-                let sharers = beneath().filter(|e| e.fallback.is_none()).count();
-                let left = self.limit(circuit).lowest_from(now)
-                    - self.uncontrolled(circuit, now).highest_from(now)
-                    - self.reserve(circuit)
-                    - given;
-                let by_phase = circuit.phase_limit.map(|current| {
-                    current.times(crate::domain::quantity::Voltage::V230) * 3
-                        - self.uncontrolled(circuit, now).highest_from(now)
-                        - given
-                });
-                let left = by_phase.map_or(left, |by_phase| left.min(by_phase));
-                left.at_least_zero()
-                    .scaled_down(1, i64::try_from(sharers.max(1)).unwrap_or(i64::MAX))
-            })
-            .min()
-            .unwrap_or(Power::ZERO);
-        if share < evse.min_bound() {
-            Power::ZERO
-        } else {
-            share.min(evse.hardware_max())
-        }
+        Fallbacks::of(self, now).get(self, evse)
     }
 }

@@ -16,6 +16,7 @@ impl World<'_> {
         self.service.kill();
         self.pent.clear();
         self.wake_at = None;
+        self.wake_due = None;
         self.unsent();
         let pause = self.seconds("down_for", 1, 300);
         self.after(pause, Due::Start);

@@ -2,13 +2,14 @@
 
 use chrono::TimeDelta;
 
+use super::peers::TROUBLE_S;
 use super::post::Parked;
 use super::site::PARTNERS;
 use super::world::{Coming, Due, World};
 use crate::domain::event::{EventKind, PartnerHealth};
 use crate::domain::id::{PartnerId, SessionId};
-use crate::domain::quantity::{Energy, Power};
-use crate::domain::session::{Needs, Reading, Session, SessionStatus};
+use crate::domain::quantity::Energy;
+use crate::domain::session::{Needs, Session, SessionStatus};
 
 impl World<'_> {
     pub(super) fn arrive(&mut self, index: usize, coming: &Coming) {
@@ -54,6 +55,8 @@ impl World<'_> {
         };
         let never_closed = self.fault("never_closed");
         self.posts[index].profile = None;
+        self.posts[index].told_profile = None;
+        self.trouble[index] = self.trouble[index].min(self.now + TimeDelta::seconds(TROUBLE_S));
         // A default profile may be gone, and the service may not know; a session's is gone anyhow.
         self.posts[index].lost &= self.posts[index].is_station();
         self.posts[index].car = Some(Parked {
@@ -67,8 +70,8 @@ impl World<'_> {
             told: false,
             never_closed,
             is_plain: !early,
-            hindered: TimeDelta::zero(),
             could_get: 0,
+            hindered_by: None,
             read: (0, self.now),
         });
         self.note(|| format!("{} plugged in at {}", id, session.evse));
@@ -83,8 +86,7 @@ impl World<'_> {
 
     /// A peer tells of a session: perhaps twice, perhaps an older version after it.
     pub(super) fn tell_session(&mut self, index: usize, session: Session, delay: TimeDelta) {
-        let partner = self.partner_index(index);
-        if partner.is_some_and(|partner| self.down[partner]) || !self.posts[index].online {
+        if self.is_unheard(index) {
             // It is told when they are read back, or when the station is there again.
             return;
         }
@@ -115,6 +117,7 @@ impl World<'_> {
         self.note(|| format!("{id} unplugged"));
         let post = &mut self.posts[index];
         post.profile = None;
+        post.told_profile = None;
         post.owed = None;
         post.asked.retain(|asked| asked.is_default);
         self.report.left(&car, self.now);
@@ -126,77 +129,6 @@ impl World<'_> {
             session.updated_at = self.now;
             let delay = self.seconds("told", 0, 3);
             self.tell_session(index, session, delay);
-        }
-    }
-
-    /// Everything that is measured.
-    pub(super) fn read_meters(&mut self, told: &mut Vec<EventKind>) {
-        for index in 0..self.posts.len() {
-            if self.posts[index].car.is_none() {
-                continue;
-            }
-            let lost = self.fault("reading_lost");
-            let negative = self.fault("reading_negative");
-            let absurd = self.fault("reading_absurd");
-            let now = self.now;
-            let partner = self.partner_index(index);
-            let unheard =
-                partner.is_some_and(|partner| self.down[partner]) || !self.posts[index].online;
-            let post = &mut self.posts[index];
-            let (frozen, is_station, evse) = (post.frozen, post.is_station(), post.evse.id.clone());
-            let Some(car) = post.car.as_mut().filter(|car| car.told) else {
-                continue;
-            };
-            if lost || unheard || now <= car.read.1 {
-                continue;
-            }
-            if !frozen {
-                let span = (now - car.read.1).num_milliseconds().max(1);
-                let mean = (car.drawn - car.read.0) / span;
-                car.read = (car.drawn, now);
-                car.session.reading = Some(Reading {
-                    power: Power::from_watts(mean),
-                    at: now,
-                });
-            }
-            let Some(mut reading) = car.session.reading else {
-                continue;
-            };
-            if frozen {
-                reading.at = now;
-            } else if negative {
-                reading.power = Power::from_watts(-reading.power.watts());
-            } else if absurd {
-                reading.power = reading.power * 1000;
-            }
-            car.session.energy = Energy::from_joules(car.read.0 / 1000);
-            car.session.updated_at = now;
-            let kind = if is_station {
-                EventKind::EvseMeasured {
-                    evse,
-                    reading,
-                    energy: Some(car.session.energy),
-                }
-            } else {
-                let mut session = car.session.clone();
-                session.reading = Some(reading);
-                EventKind::SessionSeen {
-                    session: Box::new(session),
-                }
-            };
-            self.hear(kind, told);
-        }
-        if self.site_meter {
-            let reading = self.site_reading();
-            self.hear(EventKind::SiteMetered { reading }, told);
-        }
-    }
-
-    pub(super) fn site_reading(&self) -> Reading {
-        let evs: Power = self.posts.iter().map(|post| post.draw(self.now)).sum();
-        Reading {
-            power: evs + Power::from_watts(self.load),
-            at: self.now,
         }
     }
 

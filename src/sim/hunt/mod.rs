@@ -8,6 +8,8 @@ mod breakdowns;
 mod chance;
 mod comings;
 mod days;
+mod excursions;
+mod meters;
 #[cfg(test)]
 mod mutants;
 mod oracle;
@@ -24,7 +26,7 @@ mod tests;
 mod totals;
 mod world;
 
-pub use report::{Cause, SiteReport, Violation};
+pub use report::{Cause, Hindrance, SiteReport, Span, Violation};
 pub use scenario::{Faults, Scenario, ScenarioFault};
 pub use totals::{Row, Totals};
 
@@ -44,6 +46,11 @@ pub fn seed_of(seed: u64, index: u32) -> u64 {
 /// Plays one site.
 pub fn play(scenario: &Scenario, site_seed: u64) -> SiteReport {
     run(scenario, site_seed, Spoil::off(), false).0
+}
+
+/// Plays one site and tells all that happened there, up to the first violation.
+pub fn told(scenario: &Scenario, site_seed: u64) -> (SiteReport, Vec<String>) {
+    run(scenario, site_seed, Spoil::off(), true)
 }
 
 fn run(

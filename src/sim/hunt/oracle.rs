@@ -7,8 +7,8 @@
 
 use chrono::TimeDelta;
 
+use super::excursions::{Open, Place, ROUNDING};
 use super::post::{Beyond, Post};
-use super::report::{Cause, SiteReport};
 use super::world::World;
 use crate::domain::command::{Action, Command, Evidence};
 use crate::domain::curve::PowerCurve;
@@ -18,11 +18,7 @@ use crate::domain::quantity::{Current, Power};
 use crate::domain::site::{ArrivalReserve, Site};
 use crate::domain::time::Time;
 use crate::state::EvseState;
-
-/// How long a cut or a jump of other load, once it holds and is known, explains an excursion.
-const GRACE_S: i64 = 60;
-/// Slack of one watt per EVSE for roundings.
-const ROUNDING: i64 = 8;
+use crate::state::evse_state::Control;
 
 /// A circuit with the posts beneath it.
 #[derive(Clone, Debug)]
@@ -34,24 +30,19 @@ pub(super) struct Branch {
     pub(super) phase_limit: Option<i64>,
 }
 
-/// An excursion that is under way.
-#[derive(Clone, Debug)]
-struct Open {
-    cause: Cause,
-    since: Time,
-    worst: Power,
-    /// A peer did not follow meanwhile.
-    hampered: bool,
-}
-
 /// What the oracle keeps from instant to instant.
 #[derive(Debug)]
 pub(super) struct Oracle {
     pub(super) branches: Vec<Branch>,
-    open: Vec<Option<Open>>,
-    cut_at: Time,
-    rose_at: Time,
-    lost_at: Time,
+    pub(super) open: Vec<Option<Open>>,
+    pub(super) cut_at: Time,
+    pub(super) rose_at: Time,
+    /// When the newest reading of the site's meter was taken that the service heard.
+    pub(super) site_read_at: Time,
+    /// What other load was then, in watts.
+    pub(super) seen_load: i64,
+    /// What was believed of the EVSEs when beliefs were last held against the truth.
+    believed: u64,
 }
 
 impl Oracle {
@@ -78,7 +69,9 @@ impl Oracle {
             branches,
             cut_at: long_ago,
             rose_at: long_ago,
-            lost_at: long_ago,
+            site_read_at: long_ago,
+            seen_load: 0,
+            believed: 0,
         }
     }
 
@@ -89,19 +82,6 @@ impl Oracle {
 
     pub(super) fn load_rose(&mut self, now: Time) {
         self.rose_at = now;
-    }
-
-    pub(super) fn profiles_lost(&mut self, now: Time) {
-        self.lost_at = now;
-    }
-
-    /// The run is over: what is open ends here.
-    pub(super) fn finish(&mut self, now: Time, report: &mut SiteReport) {
-        for open in &mut self.open {
-            if let Some(open) = open.take() {
-                report.excursion(open.cause, open.hampered, now - open.since);
-            }
-        }
     }
 }
 
@@ -131,7 +111,11 @@ impl World<'_> {
             };
             let drawn: Power = branch.posts.iter().map(|post| draws[*post]).sum();
             let over = drawn + Power::from_watts(load) - limit;
-            self.watch(index * 4, branch, over, &beyond);
+            let place = Place {
+                index: index * 4,
+                is_phase: false,
+            };
+            self.watch(place, branch, over, &beyond);
             if let Some(most) = branch.phase_limit {
                 for phase in 0..3 {
                     let amps: i64 = branch
@@ -141,11 +125,19 @@ impl World<'_> {
                         .sum::<i64>()
                         + load * 1000 / (3 * 230);
                     let over = Power::from_watts((amps - most) * 230 / 1000);
-                    self.watch(index * 4 + phase + 1, branch, over, &beyond);
+                    let place = Place {
+                        index: index * 4 + phase + 1,
+                        is_phase: true,
+                    };
+                    self.watch(place, branch, over, &beyond);
                 }
             }
         }
-        self.believe();
+        let believed = self.beliefs_in_short();
+        if self.moved || believed != self.oracle.believed {
+            self.oracle.believed = believed;
+            self.believe();
+        }
         let caused = self.service.state().excursions.self_caused;
         if caused > self.report.self_caused_by_bound {
             let what = format!("{caused} times a command made a bound exceed its limit");
@@ -165,73 +157,6 @@ impl World<'_> {
             .take(usize::try_from(phases).unwrap_or(0));
         let flows = used.into_iter().any(|wired| wired.index() == phase);
         if flows { tenths * 100 } else { 0 }
-    }
-
-    /// Opens, keeps or closes the excursion of one limit.
-    fn watch(&mut self, place: usize, branch: &Branch, over: Power, beyond: &[Beyond]) {
-        let now = self.now;
-        let slack = Power::from_watts(ROUNDING);
-        if over <= slack {
-            if let Some(open) = self.oracle.open[place].take() {
-                self.report
-                    .excursion(open.cause, open.hampered, now - open.since);
-            }
-            return;
-        }
-        let posts = || branch.posts.iter().map(|post| &beyond[*post]);
-        let unfollowed: Power = posts().map(|it| it.unfollowed).sum();
-        let hampered = unfollowed.is_positive() || self.service.is_dead() || self.stalled;
-        if let Some(open) = &mut self.oracle.open[place] {
-            open.worst = open.worst.max(over);
-            open.hampered |= hampered;
-            return;
-        }
-        let reasons = [
-            (Cause::Disobedience, posts().map(|it| it.disobeyed).sum()),
-            (Cause::Arrival, posts().map(|it| it.unbounded).sum()),
-            (Cause::ProfileLost, posts().map(|it| it.lost).sum()),
-            (Cause::Unfollowed, unfollowed),
-        ];
-        let explained: Power = reasons.iter().map(|(_, power)| *power).sum();
-        let recently = |at: Time| now - at <= TimeDelta::seconds(GRACE_S);
-        let largest = reasons
-            .into_iter()
-            .filter(|(_, power)| power.is_positive())
-            .max_by_key(|(_, power)| *power);
-        let cause = if recently(self.oracle.cut_at) && branch.is_root {
-            Cause::LimitCut
-        } else if recently(self.oracle.rose_at) && branch.is_root {
-            Cause::LoadRose
-        } else if let Some((cause, _)) = largest.filter(|_| explained + slack >= over) {
-            cause
-        } else if self.service.is_dead() || self.stalled || self.disk_full {
-            // Nobody could see or answer what changed meanwhile.
-            Cause::Away
-        } else if let Some((cause, _)) = largest.filter(|_| self.oracle.any_open()) {
-            cause
-        } else if self.oracle.any_open() {
-            Cause::LimitCut
-        } else if self.load_above_all(branch) {
-            Cause::LoadRose
-        } else {
-            Cause::SelfCaused
-        };
-        self.note(|| format!("over a limit by {over}: {cause:?}"));
-        if cause == Cause::SelfCaused {
-            let what = format!("{over} over limit {place} and nothing outside explains it");
-            self.report.violated(now, "flow", what);
-        }
-        self.oracle.open[place] = Some(Open {
-            cause,
-            since: now,
-            worst: over,
-            hampered,
-        });
-    }
-
-    /// Other load alone is above the limit.
-    fn load_above_all(&self, branch: &Branch) -> bool {
-        branch.is_root && Power::from_watts(self.load) > self.limit().at(self.now)
     }
 
     /// Is what the service believes true?
@@ -272,6 +197,29 @@ impl World<'_> {
         if let Some(what) = untrue {
             self.report.violated(now, "belief", what);
         }
+    }
+
+    /// A number that is another one when what bounds rest on is.
+    fn beliefs_in_short(&self) -> u64 {
+        let mut short = 0xcbf2_9ce4_8422_2325_u64;
+        let mut mix = |part: i64| {
+            let bits = u64::from_ne_bytes(part.to_ne_bytes());
+            short = (short ^ bits).wrapping_mul(0x0100_0000_01b3);
+        };
+        let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+        for known in self.service.state().evses.values() {
+            let (profiles, defaults) = (&known.profiles, &known.defaults);
+            let confirmed = profiles.confirmed.as_ref();
+            mix(confirmed.map_or(0, |it| it.at.timestamp_millis()));
+            mix(count(profiles.outstanding.len()));
+            mix(count(profiles.late.len()));
+            let default = defaults.confirmed.as_ref();
+            mix(default.map_or(0, |it| it.at.timestamp_millis()));
+            mix(count(defaults.outstanding.len()));
+            mix(i64::from(known.is_free()));
+            mix(i64::from(known.control == Control::Controllable));
+        }
+        short
     }
 
     /// What the service believes to hold at an EVSE, in words.
@@ -481,7 +429,7 @@ impl World<'_> {
 }
 
 impl Oracle {
-    fn any_open(&self) -> bool {
+    pub(super) fn any_open(&self) -> bool {
         self.open.iter().any(Option::is_some)
     }
 }

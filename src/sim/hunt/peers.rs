@@ -24,7 +24,7 @@ const RESULT_S: i64 = 30;
 /// A request takes effect within this time after we stopped waiting, or never: see `state::late`.
 const LATEST_S: i64 = 890;
 /// What is known to go wrong hinders an EVSE for so long: back-off and a last chance.
-const TROUBLE_S: i64 = 2400;
+pub(super) const TROUBLE_S: i64 = 2400;
 
 fn unknown() -> Answer {
     Answer::Unknown {
@@ -216,6 +216,9 @@ impl World<'_> {
 
     fn refuse(&mut self, post: usize, id: CommandId, reason: Refusal) {
         self.will_not_come(post, id);
+        if reason == Refusal::NotSupported {
+            self.cannot_be_told(post);
+        }
         self.land(post, id, TimeDelta::milliseconds(200), refused(reason));
         if reason == Refusal::UnknownSession
             && let Some(partner) = self.partner_index(post)
@@ -267,6 +270,7 @@ impl World<'_> {
             }
             Some("not_supported") => {
                 self.will_not_come(post, id);
+                self.cannot_be_told(post);
                 (takes, refused(Refusal::NotSupported))
             }
             Some("rejected") => {
@@ -346,7 +350,7 @@ impl World<'_> {
             Action::ClearProfile => target.profile = None,
             Action::ReadProfile => {}
         }
-        if target.owed.as_ref().is_some_and(|(owed, _)| *owed <= id) {
+        if target.owed.as_ref().is_some_and(|(owed, ..)| *owed <= id) {
             target.owed = None;
         }
         self.note(|| format!("command {id} takes effect"));
@@ -356,7 +360,10 @@ impl World<'_> {
     /// The service asked for less than what is drawn now.
     fn owe(&mut self, post: usize, command: &Command) {
         if let Action::SetProfile { profile } = &command.action {
-            self.posts[post].owed = Some((command.id, profile.clone()));
+            // One that was owed already goes on being so.
+            let since = self.posts[post].owed.as_ref().map(|(.., since)| *since);
+            let since = since.unwrap_or(self.now);
+            self.posts[post].owed = Some((command.id, profile.clone(), since));
         }
     }
 
@@ -395,6 +402,9 @@ impl World<'_> {
             };
             let since = found.issued_at - TimeDelta::hours(1);
             let is_applied = matches!(answer, Answer::Applied { .. });
+            if is_applied && !found.is_default {
+                post.told_profile.clone_from(&found.profile);
+            }
             post.asked.retain(|asked| {
                 asked.may_come || !(asked.id == id || is_applied && asked.issued_at <= since)
             });
@@ -428,6 +438,14 @@ impl World<'_> {
     /// Something went wrong with an EVSE that may hinder it for a while.
     pub(super) fn trouble(&mut self, post: usize) {
         self.trouble[post] = self.now + TimeDelta::seconds(TROUBLE_S);
+        self.moved = true;
+    }
+
+    /// A peer said for the rest of a session that an EVSE cannot be controlled.
+    fn cannot_be_told(&mut self, post: usize) {
+        self.trouble(post);
+        let leaves = self.posts[post].car.as_ref().map(|car| car.leaves_at);
+        self.trouble[post] = self.trouble[post].max(leaves.unwrap_or(self.now));
     }
 
     /// Everything installed at an EVSE is forgotten.
@@ -436,7 +454,6 @@ impl World<'_> {
         target.profile = None;
         target.default = None;
         target.lost = true;
-        self.oracle.profiles_lost(self.now);
         self.trouble(post);
         self.note(|| format!("post {post} forgot its profiles"));
     }

@@ -5,6 +5,7 @@
 
 use chrono::TimeDelta;
 
+use super::meters::Meter;
 use crate::domain::curve::PowerCurve;
 use crate::domain::evse::{Evse, EvseSource};
 use crate::domain::id::{CommandId, PartnerId};
@@ -13,6 +14,8 @@ use crate::domain::quantity::Power;
 use crate::domain::session::Session;
 use crate::domain::time::Time;
 
+/// Within this time a request takes effect, unless something goes wrong with it.
+const FOLLOWS_S: i64 = 6;
 /// Below 6 A a car draws nothing.
 const LEAST_TENTHS: i64 = 60;
 
@@ -39,10 +42,10 @@ pub(super) struct Parked {
     pub(super) never_closed: bool,
     /// It told when it leaves, and keeps to it.
     pub(super) is_plain: bool,
-    /// Time in which something that nobody here controls stood in its way.
-    pub(super) hindered: TimeDelta,
     /// Energy that a fair share surely leaves it, were it not hindered; see `oracle`.
     pub(super) could_get: i64,
+    /// What stood in its way last.
+    pub(super) hindered_by: Option<&'static str>,
     /// What its meter said last, and when.
     pub(super) read: (i64, Time),
 }
@@ -79,12 +82,17 @@ pub(super) struct Post {
     pub(super) lost: bool,
     pub(super) frozen: bool,
     pub(super) asked: Vec<Asked>,
-    /// The newest lowering that was asked for and is not followed: what it would allow.
-    pub(super) owed: Option<(CommandId, Profile)>,
+    /// The newest profile that was asked for and does not hold yet, and when it was asked for.
+    pub(super) owed: Option<(CommandId, Profile, Time)>,
+    /// The newest profile that the service was told to be applied.
+    pub(super) told_profile: Option<Profile>,
+    pub(super) meter: Meter,
+    /// When the last two readings were taken that the service heard, the older first.
+    pub(super) read_at: [Time; 2],
 }
 
 impl Post {
-    pub(super) fn new(evse: Evse, millivolts: i64) -> Self {
+    pub(super) fn new(evse: Evse, millivolts: i64, meter: Meter) -> Self {
         Self {
             evse,
             millivolts,
@@ -97,6 +105,9 @@ impl Post {
             frozen: false,
             asked: Vec::new(),
             owed: None,
+            told_profile: None,
+            meter,
+            read_at: [Time::MIN_UTC; 2],
         }
     }
 
@@ -192,9 +203,14 @@ impl Post {
     }
 
     /// What the service has to reckon with here as far as requests go: also those that were lost,
-    /// which it cannot know.
+    /// which it cannot know, and the last of which it was told that it holds, though an older one
+    /// may have come in its place.
     pub(super) fn reckoned(&self) -> PowerCurve {
-        self.with(|_| true)
+        let reckoned = self.with(|_| true);
+        match &self.told_profile {
+            Some(profile) if self.obeys => reckoned.max(&self.under(profile, &self.resting())),
+            _ => reckoned,
+        }
     }
 
     /// The highest of what is installed and of some requests; a session's profile lies above any
@@ -301,7 +317,10 @@ impl Post {
                 ..Beyond::default()
             };
         }
-        let owed = self.owed.as_ref().and_then(|(_, profile)| allowed(profile));
+        // What is asked for takes a moment.
+        let owed = self.owed.as_ref();
+        let owed = owed.filter(|(_, _, since)| now - *since > TimeDelta::seconds(FOLLOWS_S));
+        let owed = owed.and_then(|(_, profile, _)| allowed(profile));
         Beyond {
             unfollowed: owed.map_or(Power::ZERO, |owed| (draw - owed).at_least_zero()),
             ..Beyond::default()

@@ -33,6 +33,31 @@ pub enum Cause {
     SelfCaused,
 }
 
+/// What stood in the way of an excursion's end, the gravest that did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hindrance {
+    /// Nothing: the service knew, and everybody followed.
+    None,
+    /// Nobody draws anything there who could be told to draw less.
+    NothingLeft,
+    /// A lowering was asked for and not followed for more than seconds.
+    Unfollowed,
+    /// No meter showed it: lost, frozen, or its partner or station not reachable.
+    Unmetered,
+    /// The service was dead, suspended, or could not store.
+    Away,
+}
+
+/// How long an excursion lasted, in ms.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Span {
+    /// From beginning to end.
+    pub whole: i64,
+    /// From when on the service could know; `None`: it ended before.
+    pub known: Option<i64>,
+}
+
 /// Something that must never happen.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Violation {
@@ -55,20 +80,22 @@ pub struct SiteReport {
     pub counts: BTreeMap<&'static str, u64>,
     /// The service's own count of commands that made a bound exceed its limit.
     pub self_caused_by_bound: u64,
-    /// Durations of excursions in ms, by cause and whether peers did not follow meanwhile.
-    pub excursions: BTreeMap<(Cause, bool), Vec<i64>>,
+    /// Durations of excursions, by cause and what stood in the way of their end.
+    pub excursions: BTreeMap<(Cause, Hindrance), Vec<Span>>,
     /// How often each fault happened.
     pub faults: BTreeMap<&'static str, u64>,
     /// Cars that left.
     pub cars: u64,
     /// Of these had all they needed.
     pub ready: u64,
-    /// Cars that a fair share surely served.
+    /// Cars that said when they leave and that a fair share surely served.
     pub reachable: u64,
     /// Of these had all they needed.
     pub reachable_ready: u64,
     /// The reachable ones that were not ready, in words.
     pub short: Vec<String>,
+    /// Cars that were not ready, by what made them unreachable.
+    pub unreachable: BTreeMap<&'static str, u64>,
     /// Energy in mJ.
     pub energy: i64,
     /// Instants at which a drop of a meter was taken for a lowering that had not come.
@@ -95,6 +122,7 @@ impl SiteReport {
             reachable: 0,
             reachable_ready: 0,
             short: Vec::new(),
+            unreachable: BTreeMap::new(),
             energy: 0,
             mistaken_drops: 0,
             commands: 0,
@@ -115,9 +143,18 @@ impl SiteReport {
         }
     }
 
-    pub(super) fn excursion(&mut self, cause: Cause, hampered: bool, span: TimeDelta) {
-        let spans = self.excursions.entry((cause, hampered)).or_default();
-        spans.push(span.num_milliseconds());
+    pub(super) fn excursion(
+        &mut self,
+        cause: Cause,
+        hindrance: Hindrance,
+        whole: TimeDelta,
+        known: Option<TimeDelta>,
+    ) {
+        let spans = self.excursions.entry((cause, hindrance)).or_default();
+        spans.push(Span {
+            whole: whole.num_milliseconds(),
+            known: known.map(|known| known.num_milliseconds()),
+        });
     }
 
     /// A car left.
@@ -127,7 +164,19 @@ impl SiteReport {
         self.cars += 1;
         self.ready += u64::from(is_ready);
         self.energy += car.drawn;
-        let is_reachable = car.is_plain && car.could_get >= car.need + car.need / 10;
+        let is_served = car.could_get >= car.need + car.need / 10;
+        let says = car.session.needs.departure.is_some();
+        let is_reachable = car.is_plain && says && is_served;
+        if !is_ready && !is_reachable {
+            let why = if !car.is_plain {
+                "left_early"
+            } else if is_served {
+                "said_nothing"
+            } else {
+                car.hindered_by.unwrap_or("too_little_for_all")
+            };
+            *self.unreachable.entry(why).or_default() += 1;
+        }
         self.reachable += u64::from(is_reachable);
         self.reachable_ready += u64::from(is_reachable && is_ready);
         if is_reachable && !is_ready && self.short.len() < MOST_TOLD {

@@ -72,8 +72,14 @@ pub struct SiteShape {
     pub base_load_percent: u32,
     /// Power held back for arrivals over OCPI.
     pub arrival_reserve: ArrivalReserve,
-    /// Between two readings of every meter, in seconds.
-    pub meter_interval_s: u32,
+    /// Between two readings of an EVSE at a station of our own, in seconds; each has its own pace.
+    pub meter_s: [u32; 2],
+    /// The same of an EVSE at a partner: between two updates of its session.
+    pub update_s: [u32; 2],
+    /// The site's meter tells a change at the next multiple of so many seconds...
+    pub site_meter_s: u32,
+    /// ... and without one after so many.
+    pub site_meter_idle_s: u32,
 }
 
 /// How cars come and go.
@@ -241,7 +247,11 @@ impl Scenario {
             100,
         )?;
         within("site.base_load_percent", self.site.base_load_percent, 0, 90)?;
-        within("site.meter_interval_s", self.site.meter_interval_s, 5, 3600)?;
+        pair("site.meter_s", self.site.meter_s, 1, 3600)?;
+        pair("site.update_s", self.site.update_s, 1, 3600)?;
+        within("site.site_meter_s", self.site.site_meter_s, 1, 3600)?;
+        let idle = self.site.site_meter_idle_s;
+        within("site.site_meter_idle_s", idle, 1, 3600)?;
         pair("cars.per_evse", self.cars.per_evse, 0, 20)?;
         pair("cars.stay_min", self.cars.stay_min, 10, 2880)?;
         pair("cars.need_percent", self.cars.need_percent, 1, 100)?;

@@ -36,6 +36,8 @@ pub(super) struct Released {
     pub(super) wake_at: Option<Time>,
     /// The turn was not stored: who handed something in hears an error.
     pub(super) refused: bool,
+    /// The store did what it must not.
+    pub(super) broken: Option<String>,
 }
 
 /// One life after the other of the service.
@@ -50,6 +52,7 @@ pub(super) struct Service {
     /// What nobody would hand in again, until it is stored.
     own: Vec<EventKind>,
     planning: bool,
+    is_disk_full: bool,
     since_snapshot: usize,
     pub(super) outboxes: BTreeMap<PartnerId, Outbox>,
     /// Counts the lives; 0 while it is dead.
@@ -71,6 +74,7 @@ impl Service {
             policy,
             own: Vec::new(),
             planning: false,
+            is_disk_full: false,
             since_snapshot: 0,
             outboxes: BTreeMap::new(),
             life: 1,
@@ -89,7 +93,8 @@ impl Service {
     }
 
     /// The disk takes nothing from now on, or takes it again.
-    pub(super) fn disk(&self, is_full: bool) {
+    pub(super) fn disk(&mut self, is_full: bool) {
+        self.is_disk_full = is_full;
         self.store
             .fail_all_writes(is_full.then_some(WriteFault::Full));
     }
@@ -102,7 +107,8 @@ impl Service {
         change: &mut dyn FnMut(&mut SiteCore),
     ) -> Released {
         let mut released = Released::default();
-        let before = self.core.clone();
+        // The way back is needed where the disk may refuse, and costs a copy of the state.
+        let before = self.is_disk_full.then(|| self.core.clone());
         let mut events = Vec::with_capacity(told.len() + 2);
         for kind in self.own.iter().chain(told) {
             events.push(self.core.accept(kind.clone(), now));
@@ -117,6 +123,10 @@ impl Service {
                 .append(&self.key, &events, Vec::new())
                 .now_or_never();
             if !matches!(saved, Some(Ok(_))) {
+                let Some(before) = before else {
+                    released.broken = Some("a store with room refused a turn".to_owned());
+                    return released;
+                };
                 self.core = before;
                 released.refused = true;
                 released.wake_at = Some(now + TimeDelta::seconds(1));

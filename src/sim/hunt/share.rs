@@ -4,12 +4,52 @@ use chrono::TimeDelta;
 
 use super::world::World;
 use crate::domain::quantity::Power;
+use crate::domain::time::Time;
+
+/// What was found holds so long, unless something moves.
+const HOLDS: TimeDelta = TimeDelta::seconds(60);
+
+/// What a fair share leaves every EVSE, as found at some instant.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Shares {
+    of_posts: Vec<Share>,
+    until: Option<Time>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Share {
+    /// What stands in the way that nobody here controls.
+    obstacle: Option<&'static str>,
+    /// What its car gets of it; `None`: less than it takes to charge.
+    usable: Option<Power>,
+}
 
 impl World<'_> {
     /// What a fair share of the lowest limit leaves every car, for so long. Whoever is hindered by
     /// what nobody here controls begins anew afterwards.
     pub(super) fn fair_share(&mut self, span: TimeDelta) {
-        let away = self.service.is_dead() || self.stalled || self.disk_full;
+        let now = self.now;
+        if self.moved || self.shares.until.is_none_or(|until| until <= now) {
+            self.shares.of_posts = self.shares();
+            self.shares.until = Some(now + HOLDS);
+        }
+        for (post, share) in self.posts.iter_mut().zip(&self.shares.of_posts) {
+            let Some(car) = &mut post.car else { continue };
+            let in_time = now < car.leaves_at - TimeDelta::minutes(20)
+                && now > car.came_at + TimeDelta::minutes(2);
+            if share.obstacle.is_some() {
+                car.could_get = car.drawn;
+                car.hindered_by = share.obstacle;
+            } else if let Some(power) = share.usable
+                && in_time
+            {
+                car.could_get += power.watts() * span.num_milliseconds();
+            }
+        }
+    }
+
+    fn shares(&self) -> Vec<Share> {
+        let away = self.is_away();
         let own = self.site.circuits[0].import_limit.unwrap_or(Power::ZERO);
         let cut = self.cut.filter(|(_, end)| *end > self.now);
         let told = self.told_cut.filter(|(_, _, end)| *end > self.now);
@@ -19,12 +59,18 @@ impl World<'_> {
             .chain(told.map(|(_, limit, _)| limit))
             .fold(own, Power::min);
         let highest = own.watts() * i64::from(self.scenario.site.base_load_percent) / 100;
-        let ready: Vec<bool> = (0..self.posts.len())
-            .map(|index| !away && self.is_untroubled(index))
+        let obstacles: Vec<Option<&'static str>> = (0..self.posts.len())
+            .map(|index| {
+                if away {
+                    Some("service_away")
+                } else {
+                    self.obstacle(index)
+                }
+            })
             .collect();
-        let branches = self.oracle.branches.clone();
+        let ready: Vec<bool> = obstacles.iter().map(Option::is_none).collect();
         let mut shares = vec![own; self.posts.len()];
-        for branch in &branches {
+        for branch in &self.oracle.branches {
             let whole = if branch.is_root {
                 let by_phase = branch
                     .phase_limit
@@ -55,49 +101,43 @@ impl World<'_> {
                 shares[*index] = shares[*index].min(share);
             }
         }
-        for index in 0..self.posts.len() {
-            // At the highest voltage a share counts for more than a car gets of it.
-            let real = self.posts[index].millivolts;
-            let share = shares[index].scaled_down(real, 253_000);
-            let least = self.posts[index].evse.min.scaled_up(253, 230);
-            let is_ready = ready[index];
-            let most = {
-                let post = &self.posts[index];
+        let posts = self.posts.iter().zip(&shares).zip(obstacles);
+        posts
+            .map(|((post, whole), obstacle)| {
+                // At the highest voltage a share counts for more than a car gets of it.
+                let share = whole.scaled_down(post.millivolts, 253_000);
+                let wired = i64::try_from(post.evse.phases.len()).unwrap_or(1);
                 let car = post.car.as_ref();
                 let phases = car.map_or(1, |car| car.phases);
-                car.map_or(0, |car| car.most_tenths * real * phases / 10_000)
-            };
-            let usable = {
-                let post = &self.posts[index];
-                let wired = i64::try_from(post.evse.phases.len()).unwrap_or(1);
-                let phases = post.car.as_ref().map_or(1, |car| car.phases);
-                share.scaled_down(phases.min(wired), wired.max(1))
-            };
-            let now = self.now;
-            if let Some(car) = &mut self.posts[index].car {
-                if !is_ready {
-                    car.hindered += span;
-                    car.could_get = car.drawn;
-                } else if shares[index] >= least
-                    && now < car.leaves_at - TimeDelta::minutes(20)
-                    && now > car.came_at + TimeDelta::minutes(2)
-                {
-                    let power = usable.watts().min(most);
-                    car.could_get += power * span.num_milliseconds();
+                let most = car.map_or(0, |car| car.most_tenths * post.millivolts * phases / 10_000);
+                let usable = share.scaled_down(phases.min(wired), wired.max(1));
+                let charges = *whole >= post.evse.min.scaled_up(253, 230);
+                Share {
+                    obstacle,
+                    usable: charges.then_some(usable.min(Power::from_watts(most))),
                 }
-            }
-        }
+            })
+            .collect()
     }
 
-    pub(super) fn is_untroubled(&self, index: usize) -> bool {
+    /// What stands in the way of an EVSE that nobody here controls.
+    fn obstacle(&self, index: usize) -> Option<&'static str> {
         let post = &self.posts[index];
         let partner = self.partner_index(index);
-        post.obeys
-            && !post.lost
-            && post.online
-            && !post.frozen
-            && self.trouble[index] <= self.now
-            && partner.is_none_or(|partner| !self.down[partner] && !self.silent[partner])
-            && post.car.as_ref().is_none_or(|car| car.told)
+        let is_told = post.car.as_ref().is_none_or(|car| car.told);
+        let obstacles = [
+            ("disobedient", !post.obeys),
+            ("profiles_lost", post.lost),
+            ("station_offline", !post.online),
+            ("meter_frozen", post.frozen),
+            ("request_went_wrong", self.trouble[index] > self.now),
+            ("partner_down", partner.is_some_and(|it| self.down[it])),
+            ("partner_silent", partner.is_some_and(|it| self.silent[it])),
+            ("not_told_yet", !is_told),
+        ];
+        obstacles
+            .iter()
+            .find(|(_, holds)| *holds)
+            .map(|(name, _)| *name)
     }
 }

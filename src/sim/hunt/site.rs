@@ -1,6 +1,7 @@
 //! A site by chance: its tree, its EVSEs, and the real voltages behind them.
 
 use super::chance::Chance;
+use super::meters::Meter;
 use super::post::Post;
 use super::scenario::Scenario;
 use crate::domain::evse::{Evse, EvseSource, Phase, Supply};
@@ -67,7 +68,7 @@ pub(super) fn make(scenario: &Scenario, seed: u64) -> Option<(Site, Vec<Post>)> 
     let highest = evses.iter().map(|evse| evse.hardware_max().watts()).max()?;
     let share = draw(&mut chance, shape.limit_percent);
     // The largest car and its reserve fit, else nothing could ever charge.
-    let limit = (rated * share / 100).max(highest * 5 / 2);
+    let limit = (rated * share / 100).max(highest * 21 / 10);
     let mut circuits = vec![Circuit {
         id: root.clone(),
         parent: None,
@@ -95,7 +96,11 @@ pub(super) fn make(scenario: &Scenario, seed: u64) -> Option<(Site, Vec<Post>)> 
     }
     let posts = evses
         .iter()
-        .map(|evse| Post::new(evse.clone(), 1000 * chance.between(220, 250)))
+        .map(|evse| {
+            let millivolts = 1000 * chance.between(220, 250);
+            let meter = Meter::draw(&mut chance, scenario, evse);
+            Post::new(evse.clone(), millivolts, meter)
+        })
         .collect();
     let site = Site {
         tenant: TenantId::default_tenant(),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 use serde_json::json;
 
-use super::report::{Cause, SiteReport, Violation};
+use super::report::{Cause, Hindrance, SiteReport, Span, Violation};
 
 /// Most failing sites that are named.
 const MOST_NAMED: usize = 20;
@@ -21,13 +21,14 @@ pub struct Totals {
     pub failed: u64,
     counts: BTreeMap<&'static str, u64>,
     by_bound: u64,
-    excursions: BTreeMap<(Cause, bool), Vec<i64>>,
+    excursions: BTreeMap<(Cause, Hindrance), Vec<Span>>,
     faults: BTreeMap<&'static str, u64>,
     cars: u64,
     ready: u64,
     reachable: u64,
     reachable_ready: u64,
     short: Vec<String>,
+    unreachable: BTreeMap<&'static str, u64>,
     energy: i128,
     mistaken_drops: u64,
     commands: u64,
@@ -35,19 +36,23 @@ pub struct Totals {
     events: u64,
 }
 
-/// Excursions of one cause.
+/// Excursions of one cause. Durations are in seconds; of 100, 99 are not longer than the `p99`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// What made power pass a limit.
     pub cause: Cause,
-    /// A lowering was not followed, or the service was away, meanwhile.
-    pub hampered: bool,
+    /// What stood in the way of its end.
+    pub hindrance: Hindrance,
     /// How many.
     pub count: u64,
-    /// Of 100, 99 were not longer, in seconds.
+    /// From beginning to end.
     pub p99_s: f64,
-    /// The longest, in seconds.
+    /// The same, the longest.
     pub max_s: f64,
+    /// From when on the service could know.
+    pub known_p99_s: f64,
+    /// The same, the longest.
+    pub known_max_s: f64,
 }
 
 impl Totals {
@@ -79,6 +84,9 @@ impl Totals {
             let named = site.short.iter().map(|it| format!("seed {seed}: {it}"));
             self.short.extend(named);
         }
+        for (why, count) in site.unreachable {
+            *self.unreachable.entry(why).or_default() += count;
+        }
         self.energy += i128::from(site.energy);
         self.mistaken_drops += site.mistaken_drops;
         self.commands += site.commands;
@@ -96,25 +104,21 @@ impl Totals {
         self.reachable - self.reachable_ready
     }
 
-    /// Excursions by cause.
+    /// Excursions by cause and hindrance.
     pub fn rows(&self) -> Vec<Row> {
         self.excursions
             .iter()
-            .map(|((cause, hampered), spans)| {
-                let mut spans = spans.clone();
-                spans.sort_unstable();
-                let count = spans.len();
-                let at = |index: usize| {
-                    let ms = spans.get(index.min(count.saturating_sub(1)));
-                    #[expect(clippy::cast_precision_loss, reason = "durations are far below 2^53")]
-                    ms.map_or(0.0, |ms| *ms as f64 / 1000.0)
-                };
+            .map(|((cause, hindrance), spans)| {
+                let whole = seconds(spans.iter().map(|span| span.whole));
+                let known = seconds(spans.iter().filter_map(|span| span.known));
                 Row {
                     cause: *cause,
-                    hampered: *hampered,
-                    count: u64::try_from(count).unwrap_or(u64::MAX),
-                    p99_s: at(count * 99 / 100),
-                    max_s: at(count),
+                    hindrance: *hindrance,
+                    count: u64::try_from(spans.len()).unwrap_or(u64::MAX),
+                    p99_s: whole.0,
+                    max_s: whole.1,
+                    known_p99_s: known.0,
+                    known_max_s: known.1,
                 }
             })
             .collect()
@@ -142,6 +146,7 @@ impl Totals {
                 "reachable": self.reachable,
                 "reachable_ready": self.reachable_ready,
                 "short": self.short,
+                "not_ready_because": self.unreachable,
             },
             "energy_kwh": kwh,
             // The sites have one flat price.
@@ -153,4 +158,17 @@ impl Totals {
             "faults": self.faults,
         })
     }
+}
+
+/// The 99th percentile and the longest of durations in ms, in seconds; 0 where there are none.
+fn seconds(spans: impl Iterator<Item = i64>) -> (f64, f64) {
+    let mut spans: Vec<i64> = spans.collect();
+    spans.sort_unstable();
+    let count = spans.len();
+    let at = |index: usize| {
+        let ms = spans.get(index.min(count.saturating_sub(1)));
+        #[expect(clippy::cast_precision_loss, reason = "durations are far below 2^53")]
+        ms.map_or(0.0, |ms| *ms as f64 / 1000.0)
+    };
+    (at(count * 99 / 100), at(count))
 }

@@ -13,6 +13,7 @@ use super::post::{Asked, Post};
 use super::report::SiteReport;
 use super::scenario::Scenario;
 use super::service::Service;
+use super::share::Shares;
 use super::site::{self, PARTNERS};
 use super::spoil::Spoil;
 use crate::domain::command::{Action, Answer, Command};
@@ -20,7 +21,6 @@ use crate::domain::curve::PowerCurve;
 use crate::domain::event::{EventKind, PartnerHealth};
 use crate::domain::id::{CommandId, PartnerId, SessionId};
 use crate::domain::quantity::Power;
-use crate::domain::session::Reading;
 use crate::domain::signal::SignalKind;
 use crate::domain::site::{Mode, Site};
 use crate::domain::time::Time;
@@ -54,8 +54,10 @@ pub(super) enum Due {
     Apply(usize, Command),
     /// What holds is looked up and told.
     ReadOut(usize, Command),
-    /// All meters are read.
-    Meters,
+    /// An EVSE's meter is read.
+    Meter(usize),
+    /// The site's meter is read; in its turn.
+    SiteMeter(bool),
     /// Other load takes a new value, in watts; told by the site's meter.
     Load(i64),
     /// A plan is there, in the life in which it was begun.
@@ -103,6 +105,10 @@ pub(super) struct Coming {
 
 /// The world of one site.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fault that may hold at the same time as any other"
+)]
 pub(super) struct World<'a> {
     pub(super) scenario: &'a Scenario,
     pub(super) now: Time,
@@ -116,14 +122,24 @@ pub(super) struct World<'a> {
     pub(super) queue: BTreeMap<(Time, u64), Due>,
     pub(super) next_number: u64,
     pub(super) wake_at: Option<Time>,
+    /// A wake-up is due then already.
+    pub(super) wake_due: Option<Time>,
     /// Other load, in watts.
     pub(super) load: i64,
+    /// What it was before, and until when.
+    load_before: (i64, Time),
     /// Per partner: not reachable; tells no results.
     pub(super) down: [bool; 2],
     pub(super) silent: [bool; 2],
     /// How many faults of one kind overlap.
     pub(super) layers: BTreeMap<String, i32>,
     pub(super) site_meter: bool,
+    /// What the site's meter told last, and when.
+    pub(super) site_read: (Power, Time),
+    pub(super) site_read_soon: bool,
+    /// Something other than meters changed since the oracle looked.
+    pub(super) moved: bool,
+    pub(super) shares: Shares,
     pub(super) stalled: bool,
     pub(super) disk_full: bool,
     /// Told while the process is suspended.
@@ -163,11 +179,17 @@ impl<'a> World<'a> {
             queue: BTreeMap::new(),
             next_number: 0,
             wake_at: None,
+            wake_due: None,
             load: 0,
+            load_before: (0, now),
             down: [false; 2],
             silent: [false; 2],
             layers: BTreeMap::new(),
             site_meter: true,
+            site_read: (Power::ZERO, now),
+            site_read_soon: false,
+            moved: true,
+            shares: Shares::default(),
             stalled: false,
             disk_full: false,
             pent: Vec::new(),
@@ -195,7 +217,12 @@ impl<'a> World<'a> {
             world.at(now, Due::Tell(kind));
         }
         world.at(now, Due::Day);
-        world.at(now, Due::Meters);
+        world.at(now, Due::SiteMeter(true));
+        for post in 0..count {
+            // None on the same second as another, but by chance.
+            let first = world.seconds("meter", 0, 59);
+            world.after(first, Due::Meter(post));
+        }
         Some(world)
     }
 
@@ -255,7 +282,7 @@ impl<'a> World<'a> {
         }
         self.report.plans = self.service.plans;
         self.report.events = self.service.events;
-        self.oracle.finish(self.now, &mut self.report);
+        self.close_all();
         (self.report, self.trace.unwrap_or_default())
     }
 
@@ -280,10 +307,16 @@ impl<'a> World<'a> {
                 break;
             }
             let due = entry.remove();
+            self.moved |= !matches!(
+                due,
+                Due::Meter(_) | Due::SiteMeter(_) | Due::Wake(_) | Due::Tell(_) | Due::Load(_)
+            );
             self.happen(due, &mut told);
         }
         self.turns(told);
         self.look();
+        self.mind_site_meter();
+        self.moved = false;
     }
 
     fn happen(&mut self, due: Due, told: &mut Vec<EventKind>) {
@@ -318,25 +351,14 @@ impl<'a> World<'a> {
                     self.hear(kind, told);
                 }
             }
-            Due::Meters => {
-                self.read_meters(told);
-                let interval = i64::from(self.scenario.site.meter_interval_s);
-                self.after(TimeDelta::seconds(interval), Due::Meters);
-            }
+            Due::Meter(post) => self.read_meter(post, told),
+            Due::SiteMeter(in_turn) => self.read_site_meter(in_turn),
             Due::Load(watts) => {
                 if watts > self.load {
                     self.oracle.load_rose(self.now);
                 }
+                self.load_before = (self.load, self.now);
                 self.load = watts;
-                let delay = self.seconds("load_told", 1, 10);
-                if self.site_meter {
-                    let reading = self.site_reading();
-                    let reading = Reading {
-                        at: self.now + delay,
-                        ..reading
-                    };
-                    self.after(delay, Due::Tell(EventKind::SiteMetered { reading }));
-                }
             }
             Due::Planned(life, plan) => {
                 if life == self.service.life {
@@ -345,8 +367,16 @@ impl<'a> World<'a> {
                 }
             }
             Due::Wake(life) => {
-                if life == self.service.life && self.wake_at.is_some_and(|at| at <= self.now) {
-                    told.push(EventKind::Ticked);
+                self.wake_due = self.wake_due.filter(|due| *due > self.now);
+                if life == self.service.life {
+                    match self.wake_at {
+                        Some(at) if at <= self.now => told.push(EventKind::Ticked),
+                        Some(at) if self.wake_due.is_none() => {
+                            self.wake_due = Some(at);
+                            self.at(at, Due::Wake(life));
+                        }
+                        _ => {}
+                    }
                 }
             }
             Due::Pumped(life) => {
@@ -403,11 +433,18 @@ impl<'a> World<'a> {
                 .turn(&told, self.now, &mut |core| spoil.believed(core));
             self.spoil = spoil;
             self.wake_at = released.wake_at;
-            if let Some(at) = released.wake_at {
+            if let Some(at) = released.wake_at
+                && self.wake_due.is_none_or(|due| at < due || due <= self.now)
+            {
+                self.wake_due = Some(at);
                 self.at(at, Due::Wake(before));
             }
             if let Some((at, plan)) = released.plan {
                 self.at(at, Due::Planned(before, plan));
+            }
+            if let Some(what) = released.broken {
+                self.report.violated(self.now, "replay", what);
+                return;
             }
             if released.refused {
                 self.refused(told);
@@ -415,6 +452,7 @@ impl<'a> World<'a> {
             }
             for kind in &told {
                 self.heard(kind);
+                self.note(|| format!("told {}", in_short(kind)));
             }
             told = Vec::new();
             for command in released.commands {
@@ -432,21 +470,38 @@ impl<'a> World<'a> {
                     .posts
                     .iter_mut()
                     .find(|post| post.evse.id == session.evse);
-                if let Some(car) = post.and_then(|post| post.car.as_mut())
+                if let Some(post) = post
+                    && let Some(car) = &mut post.car
                     && car.session.id == session.id
                 {
+                    self.moved |= !car.told;
                     car.told = true;
+                    if session.updated_at > post.read_at[1] {
+                        post.read_at = [post.read_at[1], session.updated_at];
+                    }
                 }
+            }
+            EventKind::EvseMeasured { evse, reading, .. } => {
+                let mut posts = self.posts.iter_mut();
+                if let Some(post) = posts.find(|post| post.evse.id == *evse) {
+                    post.read_at = [post.read_at[1], reading.at];
+                }
+            }
+            EventKind::SiteMetered { reading } => {
+                self.oracle.site_read_at = reading.at;
+                self.oracle.seen_load = self.load_at(reading.at);
             }
             EventKind::SignalSet { series } if series.kind == SignalKind::ImportLimit => {
                 let slot = series.slots.first();
                 self.told_cut =
                     slot.map(|slot| (slot.start, Power::from_watts(slot.value), slot.end));
                 self.oracle.limit_cut(self.now);
+                self.moved = true;
             }
             EventKind::StationConnected { evse, booted: true } => {
                 for post in self.posts.iter_mut().filter(|post| post.evse.id == *evse) {
                     post.lost = false;
+                    self.moved = true;
                 }
             }
             EventKind::CommandAnswered { command, answer } => self.settled(*command, answer),
@@ -457,6 +512,12 @@ impl<'a> World<'a> {
     pub(super) fn partner_index(&self, post: usize) -> Option<usize> {
         let partner = self.posts[post].partner()?;
         PARTNERS.iter().position(|name| *name == partner.as_str())
+    }
+
+    /// Other load at an instant of the last minute, in watts.
+    fn load_at(&self, at: Time) -> i64 {
+        let (before, since) = self.load_before;
+        if since > at { before } else { self.load }
     }
 
     /// The limit of the grid in truth, from now on.
@@ -500,5 +561,21 @@ impl<'a> World<'a> {
             is_default,
             issued_at: self.now,
         });
+    }
+}
+
+/// What was told, in short.
+fn in_short(kind: &EventKind) -> String {
+    match kind {
+        EventKind::SessionSeen { session } => {
+            let power = session.reading.map(|reading| reading.power);
+            let (id, evse, status) = (&session.id, &session.evse, session.status);
+            format!(
+                "session {id} at {evse} {status:?}, {} so far, {power:?}",
+                session.energy
+            )
+        }
+        EventKind::PlanStored { plan } => format!("plan {}", plan.id),
+        other => format!("{other:?}"),
     }
 }
