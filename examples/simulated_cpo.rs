@@ -64,6 +64,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let cpo = Cpo::start(options, depot(now()))?;
     println!("versions URL  {}", cpo.versions_url());
     println!("token A       {}", cpo.token_a());
+    println!(
+        "to register   printf %s {} | evenload partner add --name acme --versions-url {} --token-a -",
+        cpo.token_a(),
+        cpo.versions_url()
+    );
     if let Some(versions_url) = std::env::args().nth(1) {
         let mut token = String::new();
         std::io::stdin().read_line(&mut token)?;

@@ -186,6 +186,16 @@ async fn a_vendor_comes_from_token_a_to_a_live_evse() {
         // A site names it: nobody could take its profiles back.
         let (exit, kept) = service.evenload(&["partner", "remove", "acme"], None).await;
         assert_eq!(exit, 3, "{kept}");
+        let back = ["site", "mode", "HAM-1", "shadow"];
+        let (exit, back) = service.evenload(&back, None).await;
+        assert_eq!(exit, 0, "{back}");
+        let give_up = ["site", "remove", "HAM-1"];
+        until("its profiles are cleared", || async {
+            service.evenload(&give_up, None).await.0 == 0
+        })
+        .await;
+        let (exit, gone) = service.evenload(&["partner", "remove", "acme"], None).await;
+        assert_eq!((exit, &gone["result"]), (0, &"removed".into()), "{gone}");
     })
     .await;
 }

@@ -147,22 +147,7 @@ impl PartnerArgs {
                 let ask = path(name, "/rotate");
                 self.checked(remote.call(Ask::with(Method::POST, &ask, json!({}))))
             }
-            Verb::Remove { name } => {
-                let path = path(name, "");
-                let ask = Ask {
-                    method: Method::DELETE,
-                    path: &path,
-                    body: None,
-                };
-                match remote.call(ask) {
-                    Ok(_) => {
-                        let done = json!({ "name": name, "ok": true, "result": "removed" });
-                        remote.show(&done, |_| format!("{name} is removed"));
-                        Exit::Done
-                    }
-                    Err(error) => remote.report(&error),
-                }
-            }
+            Verb::Remove { name } => remote.remove(&path(name, ""), name),
         }
     }
 

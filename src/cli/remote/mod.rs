@@ -70,6 +70,23 @@ impl Remote {
         }
     }
 
+    /// Takes something away.
+    pub(super) fn remove(&self, path: &str, name: &str) -> Exit {
+        let ask = Ask {
+            method: Method::DELETE,
+            path,
+            body: None,
+        };
+        match self.call(ask) {
+            Ok(_) => {
+                let done = json!({ "name": name, "ok": true, "result": "removed" });
+                self.show(&done, |_| format!("{name} is removed"));
+                Exit::Done
+            }
+            Err(error) => self.report(&error),
+        }
+    }
+
     /// Makes a call.
     pub(super) fn call(&self, ask: Ask<'_>) -> Result<Value, CallError> {
         let url = service_url(self.url.clone()).map_err(|fault| setup(&fault))?;

@@ -71,6 +71,11 @@ enum Verb {
         #[arg(long)]
         dry_run: bool,
     },
+    /// Give it up; refused while a profile of ours may be installed there (mode `shadow` clears them)
+    Remove {
+        /// Its name
+        name: String,
+    },
 }
 
 impl SiteArgs {
@@ -80,6 +85,7 @@ impl SiteArgs {
         match &self.verb {
             Verb::List => remote.run(Ask::get("/sites"), render::list),
             Verb::Show { name } => remote.run(Ask::get(&path(name, "")), render::site),
+            Verb::Remove { name } => remote.remove(&path(name, ""), name),
             Verb::Set { name, limit, file } => {
                 match self.described(name, limit.as_deref(), file.as_deref()) {
                     Ok(body) => {

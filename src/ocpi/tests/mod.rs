@@ -10,6 +10,7 @@ mod limits;
 mod locations;
 mod mutations;
 mod probing;
+mod pulling;
 mod quirks;
 mod registering;
 mod results;
