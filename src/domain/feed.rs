@@ -72,6 +72,25 @@ pub enum FeedFormat {
     },
     /// No document: the charges alone are a tariff by time of use.
     Static,
+    /// Events of an `OpenADR` 3 server (VTN) of which we are a client (VEN); the address is its base.
+    OpenAdr(VtnAccess),
+}
+
+/// How we are let in at a VTN, and what of it counts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VtnAccess {
+    /// The client of OAuth 2 client credentials; its secret is the feed's.
+    pub client_id: String,
+    /// Where tokens are given; `None` = where the VTN says (`GET /auth/server`).
+    pub token_url: Option<String>,
+    /// The scope that is asked for.
+    pub scope: Option<String>,
+    /// Names or ids of the programs that count; none = all that we may see.
+    pub programs: Vec<String>,
+    /// The events asked for are limited to these targets.
+    pub targets: Vec<String>,
+    /// The name under which we make ourselves known as a VEN, if we should.
+    pub ven_name: Option<String>,
 }
 
 /// So much per kWh at certain local times.

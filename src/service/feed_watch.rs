@@ -12,12 +12,14 @@ use tracing::{info, warn};
 
 use super::activity::Activity;
 use super::sites::Registry;
+use super::vtn::Vtns;
 use crate::api::feeds::{FeedBook, SourceState};
 use crate::domain::event::EventKind;
-use crate::domain::feed::{FEED_PREFIX, Feed, FeedFormat, SECRET, filled_in};
+use crate::domain::feed::{FEED_PREFIX, Feed, FeedFormat, SECRET, VtnAccess, filled_in};
 use crate::domain::id::SiteKey;
 use crate::domain::ports::{Clock, Sites as _};
-use crate::domain::signal::{SignalSeries, SignalSlot};
+use crate::domain::signal::{SignalKind, SignalSeries, SignalSlot};
+use crate::domain::signal_unit::is_limit;
 use crate::domain::time::Time;
 use crate::signals::feed::{merged, read, tariff};
 
@@ -37,6 +39,7 @@ pub(super) struct FeedWatch {
     clock: Arc<dyn Clock>,
     activity: Activity,
     http: reqwest::Client,
+    vtns: Vtns,
     next: BTreeMap<(SiteKey, String), Time>,
 }
 
@@ -44,6 +47,8 @@ pub(super) struct FeedWatch {
 struct Found {
     slots: Vec<SignalSlot>,
     notes: Vec<String>,
+    /// All that the source says, so that what it does not say any more is withdrawn.
+    is_whole: bool,
 }
 
 impl FeedWatch {
@@ -68,6 +73,7 @@ impl FeedWatch {
             clock,
             activity,
             http,
+            vtns: Vtns::default(),
             next: BTreeMap::new(),
         }
     }
@@ -82,6 +88,7 @@ impl FeedWatch {
                 .map(|(f, _)| (f.site.clone(), f.name.clone()))
                 .collect();
             self.next.retain(|key, _| names.contains(key));
+            self.vtns.keep(&names);
             for (feed, health) in &feeds {
                 let key = (feed.site.clone(), feed.name.clone());
                 // One that was just set up or changed has no history: it is asked at once.
@@ -102,7 +109,7 @@ impl FeedWatch {
     }
 
     /// Asks a feed once; gives the pause until it is asked again.
-    async fn look(&self, feed: &Feed) -> TimeDelta {
+    async fn look(&mut self, feed: &Feed) -> TimeDelta {
         let every = TimeDelta::seconds(i64::from(feed.every_s));
         let Some(state) = self.registry.snapshot(&feed.site) else {
             return every;
@@ -114,7 +121,11 @@ impl FeedWatch {
             FeedFormat::Static => Ok(Found {
                 slots: tariff(feed, zone, local_day(now, zone)),
                 notes: Vec::new(),
+                is_whole: false,
             }),
+            FeedFormat::OpenAdr(ref access) => {
+                self.ask_vtn(feed, access, &state.site.currency, now).await
+            }
             _ => self.ask(feed, &state.site.currency, zone, now).await,
         };
         drop(busy);
@@ -138,6 +149,27 @@ impl FeedWatch {
                 TimeDelta::seconds(FIRST_PAUSE_S << failures.min(16).saturating_sub(1)).min(every)
             }
         }
+    }
+
+    /// The events of a VTN: a whole reading, since an event that is gone is cancelled.
+    async fn ask_vtn(
+        &mut self,
+        feed: &Feed,
+        access: &VtnAccess,
+        currency: &str,
+        now: Time,
+    ) -> Result<Found, String> {
+        let secret = self.book.secret(feed).map_err(|error| error.to_string())?;
+        let secret = secret.ok_or("it has no secret")?;
+        let series = self
+            .vtns
+            .ask(&self.http, feed, access, &secret, (currency, now))
+            .await?;
+        Ok(Found {
+            slots: series.slots,
+            notes: series.notes,
+            is_whole: true,
+        })
     }
 
     async fn ask(&self, feed: &Feed, currency: &str, zone: Tz, now: Time) -> Result<Found, String> {
@@ -170,6 +202,7 @@ impl FeedWatch {
                     found = Some(Found {
                         slots: series.slots,
                         notes: series.notes,
+                        is_whole: false,
                     });
                 }
                 (Ok(series), Some(found)) => {
@@ -223,16 +256,25 @@ impl FeedWatch {
         let now = self.clock.now();
         let known = signals.get(&key);
         let stored = known.map_or(&[][..], |series| &series.slots);
-        let slots = merged(stored, &found.slots, now);
+        let slots = if found.is_whole {
+            found.slots
+        } else {
+            merged(stored, &found.slots, now)
+        };
         let until = slots.last().map(|slot| slot.end);
+        let valid_until = valid_until(feed, known.and_then(|known| known.valid_until), now);
         let is_news = known.is_none_or(|known| {
-            known.slots != slots
+            !says_the_same(&known.slots, &slots, now)
                 || known.kind != feed.kind
                 || known.priority != feed.priority
                 || known.circuit != feed.circuit
+                || known.valid_until != valid_until
         });
-        if is_news {
-            let count = slots.len();
+        let event = if slots.is_empty() {
+            // Nothing is wanted (any more).
+            known.map(|_| EventKind::SignalWithdrawn { key })
+        } else if is_news {
+            info!(site.id = %feed.site, feed.name = feed.name, slots = slots.len(), "a feed says something new");
             let series = SignalSeries {
                 key,
                 source: format!("feed {}", feed.name),
@@ -241,22 +283,25 @@ impl FeedWatch {
                 circuit: feed.circuit.clone(),
                 slots,
                 priority: feed.priority,
-                hard: true,
+                hard: feed.kind != SignalKind::PowerTarget,
                 issued_at: now,
                 received_at: now,
-                valid_until: None,
+                valid_until,
                 evse: None,
                 evses_only: false,
             };
-            let set = EventKind::SignalSet {
+            Some(EventKind::SignalSet {
                 series: Box::new(series),
-            };
+            })
+        } else {
+            None
+        };
+        if let Some(event) = event {
             let submitted = self
                 .registry
-                .submit(&feed.site, vec![set], Vec::new())
+                .submit(&feed.site, vec![event], Vec::new())
                 .await;
             submitted.map_err(|error| error.to_string())?;
-            info!(site.id = %feed.site, feed.name = feed.name, slots = count, "a feed was read");
         }
         self.book.note(feed, |health| {
             let before = health.state(feed, now);
@@ -299,6 +344,26 @@ impl FeedWatch {
             }
         }
     }
+}
+
+/// When a limit counts as lost if nothing more is heard of its source; moved on only when half of that
+/// is over, so that a reading without news is none.
+fn valid_until(feed: &Feed, before: Option<Time>, now: Time) -> Option<Time> {
+    let patience = TimeDelta::seconds(i64::from(feed.stale_after_s));
+    let is_enough = |until: &Time| *until - now >= patience / 2 && *until <= now + patience;
+    is_limit(feed.kind).then(|| before.filter(is_enough).unwrap_or(now + patience))
+}
+
+/// True if two readings differ in what is over at most.
+fn says_the_same(one: &[SignalSlot], other: &[SignalSlot], now: Time) -> bool {
+    let to_come = |slots: &[SignalSlot]| -> Vec<SignalSlot> {
+        slots
+            .iter()
+            .filter(|slot| slot.end > now)
+            .copied()
+            .collect()
+    };
+    to_come(one) == to_come(other)
 }
 
 fn local_day(now: Time, zone: Tz) -> NaiveDate {

@@ -23,6 +23,7 @@ pub mod telemetry;
 pub mod tls;
 pub mod tokens;
 pub mod vault;
+mod vtn;
 mod webhooks;
 
 #[cfg(test)]

@@ -40,7 +40,9 @@ pub fn read(feed: &Feed, text: &str, currency: &str, zone: Tz) -> Result<Series,
         }
         .read(text, unit()?)?,
         FeedFormat::Csv { resolution_s } => csv_file::read(text, unit()?, seconds(*resolution_s))?,
-        FeedFormat::Static => return Err(FeedError::NoData("it has no document".into())),
+        FeedFormat::Static | FeedFormat::OpenAdr(_) => {
+            return Err(FeedError::NoData("it has no document".into()));
+        }
     };
     if is_price(feed.kind)
         && let Some(charges) = &feed.charges

@@ -1,13 +1,14 @@
 //! Adapters that turn what the outside says into domain signals.
 //!
 //! Everything here is pure: text in, a [`Series`] or a [`FeedError`] out. Sockets and timers are
-//! the service's (`service::feeds`).
+//! the service's (`service::feed_watch`, `service::vtn`).
 
 pub mod charges;
 pub mod csv_file;
 pub mod entsoe;
 pub mod feed;
 pub mod http_json;
+pub mod openadr;
 pub mod series;
 mod xml;
 

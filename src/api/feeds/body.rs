@@ -8,12 +8,12 @@ use crate::api::ports::SecretText;
 use crate::api::problem::{Faults, Problem};
 use crate::domain::duration::duration;
 use crate::domain::feed::{
-    Feed, FeedAdder, FeedCharges, FeedFormat, FeedLayout, FeedTimes, PLACES,
+    Feed, FeedAdder, FeedCharges, FeedFormat, FeedLayout, FeedTimes, PLACES, VtnAccess,
 };
 use crate::domain::id::CircuitId;
 use crate::domain::quantity::Price;
 use crate::domain::signal::SignalKind;
-use crate::domain::signal_unit::{KINDS, MAX_PRICE_PER_KWH, Unit};
+use crate::domain::signal_unit::{KINDS, MAX_PRICE_PER_KWH, Unit, shown_unit};
 use crate::domain::site::Site;
 use crate::domain::time::Time;
 
@@ -28,6 +28,7 @@ const MAX_HEADERS: usize = 10;
 const MAX_LISTS: usize = 10;
 const MAX_ADDERS: usize = 100;
 const MAX_NAME_CHARS: usize = 100;
+const MAX_NAMES: usize = 50;
 
 const DAYS: [(&str, Weekday); 7] = [
     ("mon", Weekday::Mon),
@@ -42,6 +43,20 @@ const TIMES: [(&str, FeedTimes); 3] = [
     ("rfc3339", FeedTimes::Rfc3339),
     ("unix_s", FeedTimes::UnixS),
     ("unix_ms", FeedTimes::UnixMs),
+];
+
+/// What events of a VTN may say.
+const OF_VTNS: [SignalKind; 10] = [
+    SignalKind::ImportLimit,
+    SignalKind::ExportLimit,
+    SignalKind::ImportFallback,
+    SignalKind::ExportFallback,
+    SignalKind::ImportPrice,
+    SignalKind::ExportPrice,
+    SignalKind::Carbon,
+    SignalKind::PowerTarget,
+    SignalKind::ShedLevel,
+    SignalKind::Alert,
 ];
 
 /// What feeds may say; what is a limit has its own sources.
@@ -86,16 +101,32 @@ fn read_object(
 ) -> Option<(Feed, Option<SecretText>)> {
     let kind = object.need("kind").and_then(|node| {
         let kind = node.word(&KINDS)?;
-        if !OF_FEEDS.contains(&kind) {
-            node.fault("is not of feeds: prices, carbon, base_load and pv are; limits come by limit_source");
+        let is_of_vtns = object.get("openadr").is_some();
+        if is_of_vtns && !OF_VTNS.contains(&kind) {
+            node.fault("is nothing that an OpenADR program says");
+            return None;
+        }
+        if !is_of_vtns && !OF_FEEDS.contains(&kind) {
+            node.fault("is not of feeds: prices, carbon, base_load and pv are; limits come by limit_source or OpenADR");
             return None;
         }
         Some(kind)
     });
     let format = read_format(&object);
+    let is_vtn = matches!(format, Some(FeedFormat::OpenAdr(_)));
     let is_entsoe = matches!(format, Some(FeedFormat::Entsoe));
     let is_static = matches!(format, Some(FeedFormat::Static));
-    let unit = read_unit(site, &object, kind, is_entsoe || is_static);
+    let unit = if is_vtn {
+        object.get("unit").map_or_else(
+            || kind.map(|kind| shown_unit(kind, &site.currency)),
+            |node| {
+                node.fault("is not needed: events say their units");
+                None
+            },
+        )
+    } else {
+        read_unit(site, &object, kind, is_entsoe || is_static)
+    };
     let circuit = object.maybe("circuit", |node| {
         let id = node.id::<CircuitId>()?;
         if site.circuit(&id).is_none() {
@@ -125,6 +156,14 @@ fn read_object(
             "charges",
             "is missing: a static tariff is nothing but charges",
         );
+    }
+    if is_vtn && matches!(charges, Some(Some(_))) {
+        object.fault("charges", "are not for OpenADR: its prices are final");
+        return None;
+    }
+    if is_vtn && matches!(url, Some(Some(ref url)) if url.contains('{')) {
+        object.fault("url", "is the base of the VTN, without places to fill in");
+        return None;
     }
     if is_entsoe && kind.is_some_and(|kind| kind != SignalKind::ImportPrice) {
         object.fault(
@@ -256,12 +295,14 @@ fn read_format(object: &Object<'_>) -> Option<FeedFormat> {
         Json,
         Csv,
         Static,
+        OpenAdr,
     }
-    const WORDS: [(&str, Word); 4] = [
+    const WORDS: [(&str, Word); 5] = [
         ("entsoe", Word::Entsoe),
         ("json", Word::Json),
         ("csv", Word::Csv),
         ("static", Word::Static),
+        ("openadr", Word::OpenAdr),
     ];
     let word = object.need("format").and_then(|node| node.word(&WORDS));
     let json = object.get("json");
@@ -274,7 +315,21 @@ fn read_format(object: &Object<'_>) -> Option<FeedFormat> {
         json.fault("is for format json only");
         return None;
     }
+    let openadr = object.get("openadr");
+    if let Some(openadr) = &openadr
+        && word.is_some_and(|word| word != Word::OpenAdr)
+    {
+        openadr.fault("is for format openadr only");
+        return None;
+    }
     match word? {
+        Word::OpenAdr => {
+            let Some(openadr) = openadr else {
+                object.fault("openadr", "is missing: {\"client_id\": ..}");
+                return None;
+            };
+            read_vtn(&openadr).map(FeedFormat::OpenAdr)
+        }
         Word::Entsoe => Some(FeedFormat::Entsoe),
         Word::Static => Some(FeedFormat::Static),
         Word::Csv => Some(FeedFormat::Csv {
@@ -293,6 +348,41 @@ fn read_format(object: &Object<'_>) -> Option<FeedFormat> {
             })
         }
     }
+}
+
+fn read_vtn(node: &Node<'_>) -> Option<VtnAccess> {
+    let object = node.object()?;
+    let client_id = object.need("client_id").and_then(|node| short(&node));
+    let token_url = object.maybe("token_url", read_url);
+    let scope = object.maybe("scope", short);
+    let programs = object.maybe("programs", names);
+    let targets = object.maybe("targets", names);
+    let ven_name = object.maybe("ven_name", short);
+    object.close();
+    Some(VtnAccess {
+        client_id: client_id?,
+        token_url: token_url?,
+        scope: scope?,
+        programs: programs?.unwrap_or_default(),
+        targets: targets?.unwrap_or_default(),
+        ven_name: ven_name?,
+    })
+}
+
+fn names(node: &Node<'_>) -> Option<Vec<String>> {
+    let nodes = node.list(MAX_NAMES)?;
+    let read: Vec<Option<String>> = nodes.iter().map(short).collect();
+    read.into_iter().collect()
+}
+
+/// A text of 1 to 128 characters, as `OpenADR` bounds its names.
+fn short(node: &Node<'_>) -> Option<String> {
+    let text = node.text()?;
+    let fits = (1..=128).contains(&text.chars().count());
+    if !fits {
+        node.fault("needs 1 to 128 characters");
+    }
+    fits.then(|| text.to_owned())
 }
 
 fn read_json(node: &Node<'_>) -> Option<(FeedLayout, FeedTimes)> {
@@ -422,6 +512,7 @@ pub(super) fn format_view(format: &FeedFormat) -> Value {
     match format {
         FeedFormat::Entsoe => json!("entsoe"),
         FeedFormat::Static => json!("static"),
+        FeedFormat::OpenAdr(access) => json!({"openadr": access}),
         FeedFormat::Csv { resolution_s } => json!({"csv": {"resolution_s": resolution_s}}),
         FeedFormat::Json {
             layout,

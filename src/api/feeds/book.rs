@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use zeroize::Zeroizing;
 
 use crate::api::ports::SecretText;
-use crate::domain::feed::{Feed, SECRET};
+use crate::domain::feed::{Feed, FeedFormat, SECRET};
 use crate::domain::id::SiteKey;
 use crate::domain::ports::{PortError, RecordWrite, Records, Vault};
 use crate::domain::time::Time;
@@ -64,9 +64,12 @@ impl FeedHealth {
             };
         };
         let patience = TimeDelta::seconds(i64::from(feed.stale_after_s));
-        if self.known_until.is_none_or(|until| until <= now) {
+        let is_late = now - ok_at > patience;
+        // A VTN that wants nothing says nothing; a feed that says nothing has failed.
+        let may_be_silent = matches!(feed.format, FeedFormat::OpenAdr(_)) && !is_late;
+        if self.known_until.is_none_or(|until| until <= now) && !may_be_silent {
             SourceState::Failed
-        } else if now - ok_at > patience {
+        } else if is_late {
             SourceState::Stale
         } else if self.recovered_at.is_some_and(|at| now - at <= patience) {
             SourceState::Recovered
@@ -98,7 +101,8 @@ impl Feed {
     /// True if it cannot be asked for without its secret.
     pub fn needs_secret(&self) -> bool {
         let in_url = self.url.as_ref().is_some_and(|url| url.contains(SECRET));
-        in_url || self.headers.iter().any(|(_, value)| value.contains(SECRET))
+        let is_vtn = matches!(self.format, FeedFormat::OpenAdr(_));
+        is_vtn || in_url || self.headers.iter().any(|(_, value)| value.contains(SECRET))
     }
 }
 

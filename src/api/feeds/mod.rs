@@ -108,7 +108,7 @@ pub(super) async fn put(
     if feed.needs_secret() && feed.sealed.is_none() {
         return Err(Problem::fault(
             "/secret",
-            "is missing: url or headers name {secret}",
+            "is missing: url or headers name {secret}, or it is of a client of OpenADR",
         ));
     }
     remark(

@@ -1,5 +1,7 @@
 //! What an aggregator and a grid operator do with the real binary over real sockets: feeds that are
-//! polled, webhooks that are signed, groups that share a limit.
+//! polled, webhooks that are signed, groups that share a limit, a VTN of `OpenADR`.
+
+mod vtn;
 
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
