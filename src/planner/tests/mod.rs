@@ -5,6 +5,7 @@ mod beliefs;
 mod flexibility;
 mod frame;
 mod golden;
+mod missing;
 mod properties;
 mod rules;
 mod wishes;
