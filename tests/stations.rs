@@ -374,6 +374,19 @@ async fn too_many_failures_are_turned_away_unread_but_not_the_real_one_for_ever(
 }
 
 #[actix_web::test]
+async fn a_station_that_dialled_too_often_while_unknown_gets_in_as_soon_as_it_is_approved() {
+    let service = Service::start().await;
+    let to = service.running.address;
+    for _ in 0..5 {
+        assert_eq!(Dial::of("CP1").dials(to).await.map(|_| ()), Err(401));
+    }
+    assert_eq!(Dial::of("CP1").dials(to).await.map(|_| ()), Err(429));
+    service.approves("CP1").await;
+    assert!(Dial::of("CP1").dials(to).await.is_ok());
+    service.running.stop().await;
+}
+
+#[actix_web::test]
 async fn the_first_version_we_speak_is_chosen_and_none_is_refused() {
     let service = Service::start().await;
     service.approves("CP1").await;
@@ -605,5 +618,104 @@ async fn charge_points_of_another_maker_find_nothing_wrong_with_our_messages() {
     }
     let state = service.get("/sites/depot/alerts").await;
     assert!(!state.to_string().contains("self_caused"), "{state}");
+    service.running.stop().await;
+}
+
+#[actix_web::test]
+async fn diagnostics_and_logs_that_name_no_place_come_to_us_and_can_be_fetched() {
+    let service = Service::start().await;
+    service.has_depot(&["CP1"]).await;
+    let mut station = Station::connects(&service, "CP1").await;
+    station.boots().await;
+    let post = reqwest::Method::POST;
+    let path = "/stations/CP1/commands/GetDiagnostics";
+    let asks = service.call(post.clone(), path, json!({}));
+    let (asked, (status, _)) = tokio::join!(station.is_asked("GetDiagnostics", ""), asks);
+    assert_eq!(status, 200);
+    let place = asked["location"].as_str().expect("an address").to_owned();
+    let base = format!("http://{}/uploads/", service.running.address);
+    assert!(place.starts_with(&base), "{place}");
+    let http = reqwest::Client::builder().no_proxy().build();
+    let http = http.expect("a client");
+    // More than other bodies may have.
+    let content = vec![7_u8; 5 * 1024 * 1024];
+    let puts = http.put(format!("{place}/diag.zip")).body(content.clone());
+    assert_eq!(puts.send().await.expect("answered").status(), 201);
+    let stranger = http.put(format!("{base}0123/diag.zip")).body("x").send();
+    assert_eq!(stranger.await.expect("answered").status(), 404);
+    let listed = service.get("/stations/CP1/uploads").await;
+    let name = listed["uploads"][0]["name"].as_str().expect("a name");
+    assert!(name.ends_with("-diag.zip"), "{name}");
+    assert_eq!(listed["uploads"][0]["bytes"], 5 * 1024 * 1024);
+    let url = format!(
+        "http://{}/api/v1/stations/CP1/uploads/{name}",
+        service.running.address
+    );
+    let fetched = http.get(&url).bearer_auth(TOKEN).send().await;
+    let fetched = fetched.expect("answered").bytes().await.expect("whole");
+    assert!(fetched == content, "{} bytes", fetched.len());
+    assert_eq!(http.get(&url).send().await.expect("answered").status(), 401);
+    // A log of the security extension, and a place of the operator's own stays.
+    let path = "/stations/CP1/commands/GetLog";
+    let body = json!({ "logType": "SecurityLog", "requestId": 7,
+        "log": { "remoteLocation": "ftp://192.0.2.1/" } });
+    let asks = service.call(post, path, body.clone());
+    let (asked, _) = tokio::join!(station.is_asked("GetLog", ""), asks);
+    assert_eq!(asked, body);
+    service.running.stop().await;
+}
+
+/// The package `ocpp-rpc` of npm, installed once under `target/`.
+fn npm_package() -> Result<std::path::PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("npm_peers");
+    let modules = folder.join("node_modules");
+    if modules.join("ocpp-rpc/package.json").is_file() {
+        return Ok(modules);
+    }
+    std::fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+    let output = Command::new("npm")
+        .args(["install", "--no-audit", "--no-fund", "--silent", "--prefix"])
+        .arg(&folder)
+        .arg("ocpp-rpc@2.2.1")
+        .output()
+        .map_err(|error| format!("npm: {error}"))?;
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    output.status.success().then_some(modules).ok_or(text)
+}
+
+#[actix_web::test]
+async fn charge_points_of_npm_find_nothing_wrong_with_our_messages() {
+    let modules = match npm_package() {
+        Ok(modules) => modules,
+        Err(why) => return python::missing("npm ocpp-rpc as a charge point", &why),
+    };
+    let service = Service::start().await;
+    let stations = ["JS16", "JS201"];
+    service.has_depot(&stations).await;
+    let url = format!("ws://{}/ocpp", service.running.address);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/peers/station.js");
+    for (id, version) in stations.iter().zip(["ocpp1.6", "ocpp2.0.1"]) {
+        let (modules, script, url) = (modules.clone(), script.clone(), url.clone());
+        let id = (*id).to_owned();
+        let output = tokio::task::spawn_blocking(move || {
+            Command::new("node")
+                .env("NODE_PATH", modules)
+                .arg(script)
+                .args([&url, &id, PASSWORD, version])
+                .output()
+        });
+        let output = output.await.expect("no panic").expect("node starts");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        let seen: Value = serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{version}: {error}; {errors}"));
+        assert_eq!(seen["invalid"], json!([]), "{version}");
+        assert_eq!(
+            (&seen["protocol"], &seen["boot"]),
+            (&json!(version), &json!("Accepted"))
+        );
+        // 30 kW / 2 = 15 kW, more than 16 A, the rating
+        assert_eq!(seen["default_amps"], 16, "{version}: {seen}");
+        assert!(seen["transaction_amps"].is_number(), "{version}: {seen}");
+    }
     service.running.stop().await;
 }

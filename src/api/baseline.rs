@@ -116,7 +116,9 @@ impl Stay {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::chronicle::Readings;
     use crate::domain::id::SessionId;
+    use crate::domain::quantity::Money;
     use crate::state::testing::{evse_id, live, site_of};
 
     /// Four minutes at prices 4, 1, 3, 2 under a limit of 10 kW, 2 kW of it other load.
@@ -146,6 +148,10 @@ mod tests {
             departure: None,
             fastest: Power::from_watts(6_000),
             is_fastest_known: true,
+            native_id: String::new(),
+            cost: Money::ZERO,
+            priced: Energy::ZERO,
+            readings: Readings::default(),
         }
     }
 

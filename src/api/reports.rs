@@ -91,10 +91,10 @@ pub(super) async fn sessions(api: Data<ApiState>, request: HttpRequest) -> Answe
 }
 
 /// Which site, from when to when.
-struct Span {
-    site: String,
-    from: Time,
-    to: Time,
+pub(super) struct Span {
+    pub(super) site: String,
+    pub(super) from: Time,
+    pub(super) to: Time,
 }
 
 impl Span {
@@ -102,12 +102,7 @@ impl Span {
     fn of(request: &HttpRequest, now: Time, named: bool) -> Result<Self, Problem> {
         let faults = Faults::default();
         let query = Query::of(request, &faults);
-        let site = query.text("site").map(str::to_owned);
-        if site.is_none() {
-            query.fault("site", "is missing");
-        }
-        let from = query.instant("from").unwrap_or(now - TimeDelta::days(2));
-        let to = query.instant("to").unwrap_or(now);
+        let span = Self::read(&query, now);
         if named
             && query
                 .text("baseline")
@@ -117,14 +112,23 @@ impl Span {
         }
         query.close();
         faults.check()?;
-        Ok(Self {
-            site: site.unwrap_or_default(),
-            from,
-            to,
-        })
+        Ok(span)
     }
 
-    fn holds(&self, at: Time) -> bool {
+    /// From the parameters `site`, `from` and `to` of a query.
+    pub(super) fn read(query: &Query<'_>, now: Time) -> Self {
+        let site = query.text("site").map(str::to_owned);
+        if site.is_none() {
+            query.fault("site", "is missing");
+        }
+        Self {
+            site: site.unwrap_or_default(),
+            from: query.instant("from").unwrap_or(now - TimeDelta::days(2)),
+            to: query.instant("to").unwrap_or(now),
+        }
+    }
+
+    pub(super) fn holds(&self, at: Time) -> bool {
         self.from <= at && at < self.to
     }
 }

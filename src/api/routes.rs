@@ -12,7 +12,7 @@ use super::problem::Problem;
 use super::{
     alerts, audit, backup, bound, dashboard, departures, dispatches, events, feeds, flexibility,
     frame, groups, health, history, id_tokens, import, keys, mode, openapi, overrides, partners,
-    plan, reports, sessions, signals, site_meter, sites, stations, webhooks,
+    plan, records, reports, sessions, signals, site_meter, sites, stations, webhooks,
 };
 
 /// Mounts the API, health, metrics and the start page. The application data must hold
@@ -154,7 +154,11 @@ fn people_routes(scope: &mut ServiceConfig) {
         .service(resource("/backup", "POST").route(web::post().to(backup::create)))
         .service(resource("/events", "GET").route(web::get().to(events::stream)))
         .service(resource("/reports/savings", "GET").route(web::get().to(reports::savings)))
-        .service(resource("/reports/sessions", "GET").route(web::get().to(reports::sessions)));
+        .service(resource("/reports/sessions", "GET").route(web::get().to(reports::sessions)))
+        .service(resource("/reports/records", "GET").route(web::get().to(records::records)))
+        .service(
+            resource("/reports/meter-values", "GET").route(web::get().to(records::meter_values)),
+        );
 }
 
 fn market_routes(scope: &mut ServiceConfig) {
@@ -208,6 +212,10 @@ fn station_routes(scope: &mut ServiceConfig) {
                 .route(web::get().to(stations::show))
                 .route(web::put().to(stations::put))
                 .route(web::delete().to(stations::remove)),
+        )
+        .service(resource("/stations/{id}/uploads", "GET").route(web::get().to(stations::uploads)))
+        .service(
+            resource("/stations/{id}/uploads/{name}", "GET").route(web::get().to(stations::upload)),
         )
         .service(
             resource("/stations/{id}/messages", "GET").route(web::get().to(stations::messages)),

@@ -74,6 +74,37 @@ pub(super) async fn messages(
     Ok(HttpResponse::Ok().json(json!({ "messages": messages })))
 }
 
+/// The files a station has uploaded: logs and diagnostics it was asked for.
+pub(super) async fn uploads(
+    api: Data<ApiState>,
+    request: HttpRequest,
+    path: Path<String>,
+) -> Answer {
+    let access = Access::of(&api, &request, Scope::Operate)?;
+    no_query(&request)?;
+    let uploads = api.stations.uploads(access.tenant(), &id(&path)?).await?;
+    Ok(HttpResponse::Ok().json(json!({ "uploads": uploads })))
+}
+
+/// One of them as it came.
+pub(super) async fn upload(
+    api: Data<ApiState>,
+    request: HttpRequest,
+    path: Path<(String, String)>,
+) -> Answer {
+    let access = Access::of(&api, &request, Scope::Operate)?;
+    no_query(&request)?;
+    let (station, name) = path.into_inner();
+    let id = id(&station)?;
+    let content = api.stations.upload(access.tenant(), &id, name).await?;
+    // Whatever a station sends, no browser shall show or run it.
+    Ok(HttpResponse::Ok()
+        .content_type("application/octet-stream")
+        .insert_header(("Content-Disposition", "attachment"))
+        .insert_header(("X-Content-Type-Options", "nosniff"))
+        .body(content))
+}
+
 pub(super) async fn put(
     api: Data<ApiState>,
     request: HttpRequest,

@@ -27,8 +27,14 @@ pub struct ReportArgs {
     #[arg(long, value_enum, default_value = "unmanaged")]
     baseline: Baseline,
     /// The sessions as CSV instead, as `evenload backtest` reads them
-    #[arg(long)]
+    #[arg(long, group = "table")]
     sessions: bool,
+    /// A record of each session that ended, as CSV instead; with --json all of each, its periods too
+    #[arg(long, group = "table")]
+    records: bool,
+    /// The energy registers of the sessions, as CSV instead
+    #[arg(long, group = "table")]
+    meter_values: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -65,10 +71,38 @@ impl ReportArgs {
                 Err(error) => self.remote.report(&error),
             };
         }
+        for (wanted, name) in [
+            (self.records, "records"),
+            (self.meter_values, "meter-values"),
+        ] {
+            if wanted {
+                return self.export(name, query);
+            }
+        }
         let Baseline::Unmanaged = self.baseline;
         query.append_pair("baseline", "unmanaged");
         let path = format!("/reports/savings?{}", query.finish());
         self.remote.run(Ask::get(&path), shown)
+    }
+}
+
+impl ReportArgs {
+    /// A table as the service makes it, or with `--json` its object.
+    fn export(&self, name: &str, mut query: Serializer<'_, String>) -> Exit {
+        let format = if self.remote.wants_json() {
+            "json"
+        } else {
+            "csv"
+        };
+        query.append_pair("format", format);
+        let path = format!("/reports/{name}?{}", query.finish());
+        match self.remote.bytes(&path) {
+            Ok(table) => {
+                output::line(String::from_utf8_lossy(&table).trim_end());
+                Exit::Done
+            }
+            Err(error) => self.remote.report(&error),
+        }
     }
 }
 

@@ -119,6 +119,8 @@ pub(super) struct Live {
     pub errands: mpsc::Sender<Errand>,
     /// Told when a newer connection takes its place, or the station is removed.
     pub leave: Arc<Notify>,
+    /// Where the station reaches us, such as `http://10.0.0.2:8080`.
+    pub reached_at: String,
 }
 
 /// A message that went by.

@@ -49,6 +49,13 @@ impl Limiter {
     pub(super) fn failed(&mut self, address: Option<IpAddr>, id: &str, now: Time) {
         count(&mut self.failures, failure_key(address, id), now);
     }
+
+    /// An identity was approved or given another password: what it failed at before does not count,
+    /// from wherever it came.
+    pub(super) fn forgive(&mut self, id: &str) {
+        self.failures
+            .retain(|key, _| key.split_once(' ').is_none_or(|(_, failed)| failed != id));
+    }
 }
 
 fn failure_key(address: Option<IpAddr>, id: &str) -> String {
@@ -98,5 +105,20 @@ mod tests {
         assert!(limiter.admits(here, "CP2", now), "another identity");
         assert!(limiter.admits(there, "CP1", now), "the real one elsewhere");
         assert!(limiter.admits(here, "CP1", now + TimeDelta::seconds(61)));
+    }
+
+    #[test]
+    fn who_is_approved_gets_in_at_its_next_try_however_often_it_tried_before() {
+        let now: Time = "2026-11-22T12:00:00Z".parse().expect("valid");
+        let here = Some("192.0.2.1".parse().expect("an address"));
+        let mut limiter = Limiter::default();
+        for id in ["CP1", "CP2"] {
+            for _ in 0..5 {
+                limiter.failed(here, id, now);
+            }
+        }
+        limiter.forgive("CP1");
+        assert!(limiter.admits(here, "CP1", now));
+        assert!(!limiter.admits(here, "CP2", now), "nobody approved it");
     }
 }

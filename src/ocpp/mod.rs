@@ -5,7 +5,7 @@
 //! - [`station`]: one station on one connection, without I/O: what it says goes in, what is to be
 //!   sent, booked and told comes out. `books` its transactions, `caps` what it can do.
 //! - [`Edge`]: who may connect, who is connected; `socket` the `WebSocket`s, `commit` the way to the
-//!   sites.
+//!   sites; `uploads` and `sink` the files that stations are asked for.
 //!
 //! Nothing is answered before what it says is durable.
 
@@ -24,9 +24,11 @@ mod password;
 pub mod rpc;
 mod schedule;
 mod settings;
+mod sink;
 mod socket;
 pub mod station;
 pub mod tokens;
+mod uploads;
 mod v16;
 mod v201;
 mod v21;
@@ -39,4 +41,6 @@ pub use edge::{Approved, Called, Edge, EdgeError, Rotated, Setup, Waiting};
 pub use known::Logged;
 pub use password::LENGTHS as PASSWORD_LENGTHS;
 pub use settings::Settings;
+pub use sink::PATH as UPLOADS;
 pub use socket::configure;
+pub use uploads::{MAX_BYTES as MAX_UPLOAD_BYTES, Upload};

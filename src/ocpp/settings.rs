@@ -1,9 +1,10 @@
 //! How stations are served.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::tokens::TokenStatus;
-use crate::config::OcppConfig;
+use crate::config::Config;
 
 /// How stations are served.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,12 +17,21 @@ pub struct Settings {
     pub ping_interval: Duration,
     /// What a token gets that nobody filed.
     pub unknown_tokens: TokenStatus,
+    /// Where the files are kept that stations upload.
+    pub uploads: PathBuf,
+    /// Our address for their uploads; `None` = the one by which a station has reached us.
+    pub public_url: Option<String>,
 }
 
 impl Settings {
     /// From the configuration.
-    pub fn of(config: &OcppConfig) -> Self {
+    pub fn of(config: &Config) -> Self {
+        let public_url = config.server.public_url.clone();
+        let uploads = config.data.dir.join("uploads");
+        let config = &config.ocpp;
         Self {
+            uploads,
+            public_url,
             quiet_s: config.boot_quiet_s,
             sample_s: config.meter_interval_s,
             ping_interval: Duration::from_secs(u64::from(config.ping_interval_s)),

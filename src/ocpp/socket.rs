@@ -61,7 +61,8 @@ mod percent {
 pub fn configure(server: &mut ServiceConfig) {
     server
         .service(web::resource("/ocpp/{station}").route(web::get().to(connect)))
-        .service(web::resource("/ocpp/{station}/").route(web::get().to(connect)));
+        .service(web::resource("/ocpp/{station}/").route(web::get().to(connect)))
+        .configure(super::sink::configure);
 }
 
 /// A station wants to connect. An unknown identity and a wrong password are answered alike, before
@@ -124,7 +125,11 @@ async fn connect(edge: Data<Edge>, request: HttpRequest, body: Payload) -> HttpR
         .max_frame_size(MAX_FRAME_BYTES)
         .aggregate_continuations()
         .max_continuation_size(MAX_MESSAGE_BYTES);
-    let (generation, errands, leave) = edge.enter(&known, version);
+    let reached_at = {
+        let info = request.connection_info();
+        format!("{}://{}", request_scheme(&request), info.host())
+    };
+    let (generation, errands, leave) = edge.enter(&known, version, reached_at);
     let span = tracing::info_span!("station", station.id = %record.id, protocol = %version);
     let task = Task {
         edge,
@@ -142,6 +147,15 @@ async fn connect(edge: Data<Edge>, request: HttpRequest, body: Payload) -> HttpR
         .instrument(span),
     );
     response
+}
+
+/// Of the connection itself: what a proxy in front says of it is not asked.
+fn request_scheme(request: &HttpRequest) -> &'static str {
+    if request.app_config().secure() {
+        "https"
+    } else {
+        "http"
+    }
 }
 
 fn unauthorized() -> HttpResponse {

@@ -25,6 +25,10 @@ use tokio::time::Sleep;
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// A body that is not whole after this is given up.
 const DEADLINE: Duration = Duration::from_secs(10);
+/// What a station was asked to upload may be longer...
+const MAX_UPLOAD_BYTES: usize = crate::ocpp::MAX_UPLOAD_BYTES;
+/// ... and take longer: over a slow line.
+const UPLOAD_DEADLINE: Duration = Duration::from_mins(10);
 
 /// Serves a request whose body is bounded. Connections that become something else (an upgrade) are
 /// left alone.
@@ -36,7 +40,8 @@ pub(super) async fn bounded(
         return Ok(next.call(request).await?.map_into_boxed_body());
     }
     let payload = std::mem::replace(request.parts_mut().1, Payload::None);
-    let held = Held::new(payload);
+    let is_upload = request.path().starts_with(crate::ocpp::UPLOADS);
+    let held = Held::new(payload, is_upload);
     request.set_payload(Payload::Stream {
         payload: Box::pin(held.clone()),
     });
@@ -58,14 +63,16 @@ struct Reading {
     /// Runs from the first time that somebody waits for the body.
     deadline: Option<Pin<Box<Sleep>>>,
     bytes: usize,
+    is_upload: bool,
 }
 
 impl Held {
-    fn new(payload: Payload) -> Self {
+    fn new(payload: Payload, is_upload: bool) -> Self {
         Self(Rc::new(RefCell::new(Reading {
             payload,
             deadline: None,
             bytes: 0,
+            is_upload,
         })))
     }
 }
@@ -79,12 +86,18 @@ impl Stream for Held {
             payload,
             deadline,
             bytes,
+            is_upload,
         } = &mut *reading;
+        let (most, patience) = if *is_upload {
+            (MAX_UPLOAD_BYTES, UPLOAD_DEADLINE)
+        } else {
+            (MAX_BYTES, DEADLINE)
+        };
         let piece = match Pin::new(payload).poll_next(context) {
             Poll::Ready(piece) => piece,
             Poll::Pending => {
                 let deadline =
-                    deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(DEADLINE)));
+                    deadline.get_or_insert_with(|| Box::pin(tokio::time::sleep(patience)));
                 let error = || io::Error::new(io::ErrorKind::TimedOut, "the body took too long");
                 return match deadline.as_mut().poll(context) {
                     Poll::Ready(()) => Poll::Ready(Some(Err(PayloadError::Io(error())))),
@@ -94,7 +107,7 @@ impl Stream for Held {
         };
         if let Some(Ok(piece)) = &piece {
             *bytes = bytes.saturating_add(piece.len());
-            if *bytes > MAX_BYTES {
+            if *bytes > most {
                 return Poll::Ready(Some(Err(PayloadError::Overflow)));
             }
         }

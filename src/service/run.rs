@@ -320,13 +320,8 @@ pub async fn start_on(
     )
     .await?;
     sender.through(edge.clone());
-    let stations = ocpp::Edge::open(
-        ports,
-        ocpp::Settings::of(&config.ocpp),
-        tenant,
-        stopped.clone(),
-    )
-    .await?;
+    let stations =
+        ocpp::Edge::open(ports, ocpp::Settings::of(&config), tenant, stopped.clone()).await?;
     outlets.to_stations(stations.clone());
     let restored = registry.load().await?;
     info!(sites = restored, "restored");

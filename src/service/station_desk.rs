@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use actix_web::web::Bytes;
 use serde_json::{Value, json};
 
 use super::activity::Activity;
@@ -139,6 +140,23 @@ impl Stations for StationDesk {
 
     fn remove_id_token(&self, _tenant: &TenantId, id: String) -> PortFuture<'_, bool> {
         Box::pin(async move { self.edge.remove_token(&id).await.map_err(port_error) })
+    }
+
+    fn uploads(&self, _tenant: &TenantId, id: &StationId) -> PortFuture<'_, Vec<Value>> {
+        let id = id.clone();
+        Box::pin(async move {
+            let all = self.edge.uploads(&id).await.map_err(port_error)?;
+            Ok(all.iter().map(|upload| json!(upload)).collect())
+        })
+    }
+
+    fn upload(&self, _tenant: &TenantId, id: &StationId, name: String) -> PortFuture<'_, Bytes> {
+        let id = id.clone();
+        Box::pin(async move {
+            let content = self.edge.upload(&id, &name).await.map_err(port_error)?;
+            let unknown = || PortError::Unknown(format!("a file {name:.100} of station {id}"));
+            content.map(Bytes::from).ok_or_else(unknown)
+        })
     }
 
     fn call(

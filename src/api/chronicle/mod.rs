@@ -8,6 +8,7 @@
 mod keeping;
 mod note;
 mod power;
+mod readings;
 mod registers;
 mod sessions;
 mod shelf;
@@ -25,6 +26,9 @@ use tokio::sync::watch;
 use self::keeping::Keeping;
 pub(super) use self::note::{Note, Notes};
 pub(super) use self::power::{PowerLog, Sample};
+pub(super) use self::readings::MeterValue;
+#[cfg(test)]
+pub(super) use self::readings::Readings;
 pub(super) use self::registers::Registers;
 pub(super) use self::sessions::{Outcome, Outcomes};
 use self::stages::Stages;
@@ -94,9 +98,10 @@ impl Chronicle {
             tally,
             stages,
         } = &mut *chronicle;
+        let price = power::price(state, now);
         for event in events {
             notes.take(event, state);
-            sessions.take(event);
+            sessions.take(event, price);
             registers.take(event);
             tally.take_end(event, sessions);
         }

@@ -211,7 +211,7 @@ fn level(state: &SiteState, now: Time) -> Level {
 }
 
 /// The import price at an instant: of the live signal that wins, else the site's flat one.
-fn price(state: &SiteState, now: Time) -> Option<Price> {
+pub(super) fn price(state: &SiteState, now: Time) -> Option<Price> {
     state
         .signals
         .values()

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use super::readings::{MeterValue, Readings};
 use super::shelf::CHUNK;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::id::{EvseId, SessionId};
 use crate::domain::policy::Policy;
-use crate::domain::quantity::{Energy, Power};
+use crate::domain::quantity::{Energy, Money, Power, Price};
 use crate::domain::session::{NeedSource, Session, SessionStatus};
 use crate::domain::time::Time;
 use crate::state::SiteState;
@@ -33,6 +34,18 @@ pub(in crate::api) struct Outcome {
     pub(in crate::api) fastest: Power,
     /// It was seen to take less than it was offered: then `fastest` is what its car can do.
     pub(in crate::api) is_fastest_known: bool,
+    /// Its id where it came from.
+    #[serde(default)]
+    pub(in crate::api) native_id: String,
+    /// What its energy cost at the prices of the moments it was read.
+    #[serde(default)]
+    pub(in crate::api) cost: Money,
+    /// The part of its energy for which a price was known.
+    #[serde(default)]
+    pub(in crate::api) priced: Energy,
+    /// Its register over time.
+    #[serde(default)]
+    pub(in crate::api) readings: Readings,
 }
 
 /// The last sessions of a site.
@@ -111,7 +124,8 @@ impl Outcomes {
         self.over.push_back(outcome);
     }
 
-    pub(super) fn take(&mut self, event: &Event) {
+    /// Takes in an event, at the price that holds now.
+    pub(super) fn take(&mut self, event: &Event, price: Option<Price>) {
         let EventKind::SessionSeen { session } = &event.kind else {
             return;
         };
@@ -130,7 +144,7 @@ impl Outcomes {
             .running
             .entry(session.evse.clone())
             .or_insert_with(|| begin(session));
-        known.energy = session.energy;
+        known.note(session, event.at, price);
         known.wanted = session.needs.energy.or(known.wanted);
         known.departure = session.needs.departure.or(known.departure);
         if session.status == SessionStatus::Ended {
@@ -167,7 +181,36 @@ impl Outcomes {
     }
 }
 
+impl Outcome {
+    /// Takes in what the session has drawn.
+    fn note(&mut self, session: &Session, now: Time, price: Option<Price>) {
+        let gained = session.energy.saturating_minus(self.energy);
+        if let Some(price) = price {
+            self.cost += gained.cost_at(price);
+            self.priced += gained;
+        }
+        self.energy = session.energy;
+        let at = match (session.ended_at, session.reading) {
+            (Some(ended), _) => ended,
+            (None, Some(reading)) => reading.at,
+            (None, None) => session.updated_at,
+        };
+        self.readings.take(MeterValue {
+            at: at.min(now).max(self.started_at),
+            energy: session.energy,
+            power: session.reading.map(|reading| reading.power),
+        });
+    }
+}
+
+/// A session that is heard of for the first time; what it drew before has no price.
 fn begin(session: &Session) -> Outcome {
+    let mut readings = Readings::default();
+    readings.take(MeterValue {
+        at: session.started_at,
+        energy: Energy::ZERO,
+        power: None,
+    });
     Outcome {
         session: session.id.clone(),
         evse: session.evse.clone(),
@@ -178,5 +221,9 @@ fn begin(session: &Session) -> Outcome {
         departure: session.needs.departure,
         fastest: Power::ZERO,
         is_fastest_known: false,
+        native_id: session.native_id.clone(),
+        cost: Money::ZERO,
+        priced: Energy::ZERO,
+        readings,
     }
 }

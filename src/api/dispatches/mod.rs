@@ -21,6 +21,7 @@ use super::problem::{Faults, Problem};
 use super::query::Query;
 use super::signals::{default_priority, dry_run};
 use super::sites::{Answer, no_query};
+use super::tabular::{self, Format};
 use super::{ApiState, effect};
 use crate::domain::dispatch::{Dispatch, Verdict};
 use crate::domain::event::EventKind;
@@ -218,13 +219,7 @@ pub(super) async fn settlement(
     let access = Access::of_any(&api, &request, &READERS)?;
     let faults = Faults::default();
     let query = Query::of(&request, &faults);
-    let format = query.text("format").map(str::to_owned);
-    if format
-        .as_deref()
-        .is_some_and(|text| !["json", "csv"].contains(&text))
-    {
-        query.fault("format", "must be json or csv");
-    }
+    let format = Format::of(&request, &query);
     query.close();
     faults.check()?;
     let dispatch = known(&api, &access, &path)?;
@@ -235,20 +230,10 @@ pub(super) async fn settlement(
         .dispatches
         .get(access.tenant(), &dispatch.id)
         .unwrap_or(dispatch);
-    let accepts = request
-        .headers()
-        .get("Accept")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
-    let as_csv = match format.as_deref() {
-        Some(format) => format == "csv",
-        None => accepts.trim_start().starts_with("text/csv"),
-    };
-    if as_csv {
-        return Ok(HttpResponse::Ok()
-            .content_type("text/csv; charset=utf-8")
-            .insert_header(("Vary", "Accept"))
-            .body(view::csv(&dispatch)));
+    if format == Format::Csv {
+        let mut response = HttpResponse::Ok();
+        response.insert_header(("Vary", "Accept"));
+        return Ok(tabular::csv(&mut response, view::csv(&dispatch)));
     }
     Ok(HttpResponse::Ok()
         .insert_header(("Vary", "Accept"))

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
+use super::super::tabular::quoted;
 use super::book::measured_total;
 use crate::domain::dispatch::{Ask, Dispatch, DispatchSlot, Verdict};
 use crate::domain::quantity::{Energy, Power};
@@ -223,15 +224,4 @@ pub(super) fn csv(dispatch: &Dispatch) -> String {
         }
     }
     text
-}
-
-/// A cell that no program takes for a formula or two cells.
-fn quoted(text: &str) -> String {
-    let risky = text.starts_with(['=', '+', '-', '@']);
-    let text = text.replace('"', "\"\"");
-    match (risky, text.contains([',', '"'])) {
-        (true, _) => format!("\"'{text}\""),
-        (false, true) => format!("\"{text}\""),
-        (false, false) => text,
-    }
 }

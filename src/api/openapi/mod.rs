@@ -126,6 +126,13 @@ fn parameters(operation: &Operation) -> Vec<Value> {
     in_path.chain(in_query).collect()
 }
 
+/// Whether a call answers as JSON or, if that is asked for, as a table.
+fn as_csv_too(path: &str) -> bool {
+    ["/settlement", "/records", "/meter-values"]
+        .iter()
+        .any(|end| path.ends_with(end))
+}
+
 fn responses(operation: &Operation) -> Value {
     let problem = |description: &str| {
         json!({
@@ -138,7 +145,7 @@ fn responses(operation: &Operation) -> Value {
     let mut responses = Map::new();
     for status in operation.statuses {
         let answer = match (*status, operation.answer) {
-            (_, _) if operation.path.ends_with("/settlement") => json!({
+            (_, _) if as_csv_too(operation.path) => json!({
                 "description": "Done",
                 "content": {
                     "application/json": { "schema": { "type": "object" } },

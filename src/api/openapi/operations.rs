@@ -354,6 +354,17 @@ pub(super) static OPERATIONS: &[Operation] = &[
         "operate",
         "Its last messages, passwords masked",
     ),
+    get(
+        "/api/v1/stations/{id}/uploads",
+        "operate",
+        "The logs and diagnostics it has uploaded",
+    ),
+    get(
+        "/api/v1/stations/{id}/uploads/{name}",
+        "operate",
+        "One of them as it came",
+    )
+    .in_type("application/octet-stream"),
     write(
         "post",
         "/api/v1/stations/{id}/password",
@@ -529,4 +540,27 @@ pub(super) static OPERATIONS: &[Operation] = &[
         "The sessions of a span as they were",
     )
     .asking(&[("site!", "text"), ("from", "time"), ("to", "time")]),
+    get(
+        "/api/v1/reports/records",
+        "read",
+        "A record of each session that ended in a span, as JSON or CSV",
+    )
+    .asking(&[
+        ("site!", "text"),
+        ("from", "time"),
+        ("to", "time"),
+        ("format", "format"),
+    ]),
+    get(
+        "/api/v1/reports/meter-values",
+        "read",
+        "The energy registers of sessions over a span, as JSON or CSV",
+    )
+    .asking(&[
+        ("site!", "text"),
+        ("from", "time"),
+        ("to", "time"),
+        ("evse", "text"),
+        ("format", "format"),
+    ]),
 ];

@@ -102,3 +102,19 @@ pub(in crate::api) fn car_charges_until(client: &Client, minute: i64, kwh: f64) 
         }),
     });
 }
+
+/// The car at `e1` leaves at a minute after 16:00 with this much.
+pub(in crate::api) fn car_leaves_at(client: &Client, minute: i64, kwh: f64) {
+    let state = client.state();
+    let before = state.evses[&evse()].session.clone().expect("it is there");
+    let at = now() + TimeDelta::minutes(minute);
+    client.happens(EventKind::SessionSeen {
+        session: Box::new(Session {
+            energy: Energy::from_kilowatt_hours(kwh),
+            status: SessionStatus::Ended,
+            ended_at: Some(at),
+            updated_at: at,
+            ..before
+        }),
+    });
+}

@@ -454,6 +454,14 @@ fn no_station<T: Send + 'static>(id: &StationId) -> PortFuture<'static, T> {
 }
 
 impl Stations for NoStations {
+    fn uploads(&self, _: &TenantId, _: &StationId) -> PortFuture<'_, Vec<Value>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
+    fn upload(&self, _: &TenantId, _: &StationId, name: String) -> PortFuture<'_, web::Bytes> {
+        Box::pin(std::future::ready(Err(PortError::Unknown(name))))
+    }
+
     fn list(&self, _: &TenantId) -> PortFuture<'_, Vec<Value>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }

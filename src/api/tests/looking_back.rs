@@ -4,7 +4,7 @@ use actix_web::http::Method;
 use chrono::TimeDelta;
 use serde_json::json;
 
-use super::cars::{car_arrives, planned};
+use super::cars::{car_arrives, car_charges_until, car_leaves_at, planned};
 use super::{Client, live_depot, now};
 use crate::domain::event::EventKind;
 use crate::domain::id::EvseId;
@@ -203,4 +203,79 @@ async fn the_page_and_its_files_carry_a_strict_policy_and_a_tag() {
     }
     browser.get("/assets/../Cargo.toml").await.expect(404);
     browser.get("/assets/nothing.js").await.expect(404);
+}
+
+/// A car draws 3 kW for 20 minutes at 0.30 per kWh, read each five minutes, and leaves.
+async fn a_session_that_is_over() -> Client {
+    let client = live_depot().await;
+    let price = json!({ "kind": "import_price", "unit": "EUR/kWh", "resolution": "PT1H",
+        "start": "2026-11-22T16:00:00Z", "values": [0.3, 0.3] });
+    let path = "/api/v1/sites/depot/signals/prices";
+    client.put(path, &price).await.expect(201);
+    car_arrives(&client, 2.0);
+    // 3 kW x 5 min = 0.25 kWh
+    for (minute, kwh) in [(5, 0.25), (10, 0.5), (15, 0.75)] {
+        client.time_is(now() + TimeDelta::minutes(minute));
+        car_charges_until(&client, minute, kwh);
+    }
+    client.time_is(now() + TimeDelta::minutes(20));
+    car_leaves_at(&client, 20, 1.0);
+    client
+}
+
+#[actix_web::test]
+async fn a_session_that_is_over_has_a_record_with_its_cost_and_its_periods() {
+    let client = a_session_that_is_over().await;
+    let path = "/api/v1/reports/records?site=depot&to=2026-11-22T17:00:00Z";
+    let answer = client.get(path).await.expect(200).json();
+    let record = &answer["records"][0];
+    assert_eq!(record["session"], "NL*ACM*s1");
+    assert_eq!(record["native_id"], "s1");
+    assert_eq!(record["started_at"], "2026-11-22T16:00:00Z");
+    assert_eq!(record["ended_at"], "2026-11-22T16:20:00Z");
+    // 3 kW x 20 min = 1 kWh at 0.30
+    assert_eq!(
+        (
+            &record["energy_kwh"],
+            &record["priced_kwh"],
+            &record["cost"]
+        ),
+        (&json!(1.0), &json!(1.0), &json!(0.3))
+    );
+    assert_eq!(record["wanted_kwh"], 2.0);
+    let periods = record["periods"].as_array().expect("a list");
+    assert_eq!(periods.len(), 4);
+    assert_eq!(periods[3]["start"], "2026-11-22T16:15:00Z");
+    assert_eq!(periods[3]["energy_kwh"], 0.25);
+    // By its end, not by its start.
+    let before = "/api/v1/reports/records?site=depot&to=2026-11-22T16:19:00Z";
+    let before = client.get(before).await.expect(200).json();
+    assert_eq!(before["records"], json!([]));
+}
+
+#[actix_web::test]
+async fn records_and_meter_values_come_as_csv_too() {
+    let client = a_session_that_is_over().await;
+    let path = "/api/v1/reports/records?site=depot&to=2026-11-22T17:00:00Z&format=csv";
+    let table = client.get(path).await.expect(200);
+    assert!(table.headers["content-type"].starts_with("text/csv"));
+    let lines: Vec<_> = table.text.lines().collect();
+    assert!(lines[0].starts_with("session,native_id,evse,station,started_at,ended_at,energy_kwh"));
+    assert!(
+        lines[1].starts_with("NL*ACM*s1,s1,e1,,2026-11-22T16:00:00Z,2026-11-22T16:20:00Z,1.0,2.0")
+    );
+    assert!(lines[1].ends_with(",0.3,1.0,EUR"), "{}", lines[1]);
+    let path = "/api/v1/reports/meter-values?site=depot&evse=e1&to=2026-11-22T17:00:00Z&format=csv";
+    let table = client.get(path).await.expect(200);
+    let lines: Vec<_> = table.text.lines().collect();
+    assert_eq!(lines[0], "at,evse,session,energy_kwh,power_kw");
+    assert_eq!(lines[2], "2026-11-22T16:05:00Z,e1,NL*ACM*s1,0.25,");
+    assert_eq!(lines.len(), 1 + 5);
+    let other = "/api/v1/reports/meter-values?site=depot&evse=e9&to=2026-11-22T17:00:00Z";
+    let other = client.get(other).await.expect(200).json();
+    assert_eq!(other["meter_values"], json!([]));
+    let bad = client
+        .get("/api/v1/reports/records?site=depot&format=xml")
+        .await;
+    assert_eq!(bad.expect(400).pointers(), ["?format"]);
 }

@@ -113,16 +113,34 @@ impl<'a> Caller<'a> {
         })
     }
 
+    /// Makes a call that is answered with JSON.
     pub(super) async fn ask(&self, ask: Ask<'_>) -> Result<Value, CallError> {
         let url = format!("{}{}", self.base, ask.path);
+        let bytes = self.answer(&url, ask).await?;
+        match serde_json::from_slice(&bytes) {
+            Ok(answer) => Ok(answer),
+            Err(_) if bytes.is_empty() => Ok(Value::Null),
+            Err(_) => Err(CallError::Unreachable(format!(
+                "{url} answered, but not with JSON: is it an evenload?"
+            ))),
+        }
+    }
+
+    /// Makes a call that is answered with anything.
+    pub(super) async fn bytes(&self, ask: Ask<'_>) -> Result<Vec<u8>, CallError> {
+        let url = format!("{}{}", self.base, ask.path);
+        self.answer(&url, ask).await
+    }
+
+    async fn answer(&self, url: &str, ask: Ask<'_>) -> Result<Vec<u8>, CallError> {
         let mut request = self
             .http
-            .request(ask.method, &url)
+            .request(ask.method, url)
             .bearer_auth(self.token.expose());
         if let Some(body) = &ask.body {
             request = request.json(body);
         }
-        let gone = |error: reqwest::Error| CallError::Unreachable(in_full(&url, error));
+        let gone = |error: reqwest::Error| CallError::Unreachable(in_full(url, error));
         let mut response = request.send().await.map_err(gone)?;
         let status = response.status();
         let mut bytes = Vec::new();
@@ -133,18 +151,13 @@ impl<'a> Caller<'a> {
             }
             bytes.extend_from_slice(&piece);
         }
-        let body: Option<Value> = serde_json::from_slice(&bytes).ok();
-        match (status.is_success(), body) {
-            (true, Some(answer)) => Ok(answer),
-            (true, None) if bytes.is_empty() => Ok(Value::Null),
-            (true, None) => Err(CallError::Unreachable(format!(
-                "{url} answered, but not with JSON: is it an evenload?"
-            ))),
-            (false, problem) => Err(CallError::Refused {
-                status: status.as_u16(),
-                problem: problem.unwrap_or_default(),
-            }),
+        if status.is_success() {
+            return Ok(bytes);
         }
+        Err(CallError::Refused {
+            status: status.as_u16(),
+            problem: serde_json::from_slice(&bytes).unwrap_or_default(),
+        })
     }
 }
 

@@ -16,6 +16,7 @@ pub(super) use table::{Column, table};
 
 use super::exit::Exit;
 use super::output;
+use crate::config::Secret;
 use crate::config::client::{ClientFault, secret, service_url, service_variable};
 
 /// Where the service is, and as whom it is asked.
@@ -89,14 +90,20 @@ impl Remote {
 
     /// Makes a call.
     pub(super) fn call(&self, ask: Ask<'_>) -> Result<Value, CallError> {
+        let (url, token) = self.service()?;
+        runtime()?.block_on(Caller::new(&url, &token)?.ask(ask))
+    }
+
+    /// Asks for something that is answered with anything, such as a table or a file.
+    pub(super) fn bytes(&self, path: &str) -> Result<Vec<u8>, CallError> {
+        let (url, token) = self.service()?;
+        runtime()?.block_on(Caller::new(&url, &token)?.bytes(Ask::get(path)))
+    }
+
+    fn service(&self) -> Result<(url::Url, Secret), CallError> {
         let url = service_url(self.url.clone()).map_err(|fault| setup(&fault))?;
         let token = secret("EVENLOAD_TOKEN", self.token_file.as_deref());
-        let token = token.map_err(|fault| setup(&fault))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| CallError::Internal(format!("cannot start: {error}")))?;
-        runtime.block_on(Caller::new(&url, &token)?.ask(ask))
+        Ok((url, token.map_err(|fault| setup(&fault))?))
     }
 
     /// Shows an answer.
@@ -146,17 +153,25 @@ impl Remote {
         let url = service_url(named).map_err(|fault| setup(&fault))?;
         let token = secret("EVENLOAD_TOKEN", self.token_file.as_deref());
         let token = token.map_err(|fault| setup(&fault))?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| CallError::Internal(format!("cannot start: {error}")))?;
-        runtime.block_on(async { Caller::new(&url, &token)?.download(path, sink).await })?;
+        runtime()?.block_on(async { Caller::new(&url, &token)?.download(path, sink).await })?;
         Ok(url.to_string())
+    }
+
+    /// Whether JSON was asked for by name.
+    pub(super) fn wants_json(&self) -> bool {
+        self.json
     }
 
     pub(super) fn is_json(&self) -> bool {
         self.json || !output::is_terminal()
     }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, CallError> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CallError::Internal(format!("cannot start: {error}")))
 }
 
 fn setup(fault: &ClientFault) -> CallError {

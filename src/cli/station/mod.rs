@@ -2,6 +2,7 @@
 
 mod render;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
@@ -62,6 +63,14 @@ enum Verb {
         #[arg(long, default_value_t = 20)]
         last: usize,
     },
+    /// The logs and diagnostics it has uploaded; ask for one with
+    /// `station command ID GetDiagnostics` (1.6) or `GetLog`
+    Uploads {
+        /// Its identity
+        id: String,
+        /// Print this one instead of the list
+        name: Option<String>,
+    },
     /// Give it a new password over OCPP, which nobody else learns
     Password {
         /// Its identity
@@ -115,6 +124,13 @@ impl StationArgs {
                 let path = path(id, "/messages");
                 remote.run(Ask::get(&path), |answer| render::messages(answer, *last))
             }
+            Verb::Uploads { id, name: None } => {
+                remote.run(Ask::get(&path(id, "/uploads")), render::uploads)
+            }
+            Verb::Uploads {
+                id,
+                name: Some(name),
+            } => self.upload(id, name),
             Verb::Password { id } => {
                 let path = path(id, "/password");
                 self.answered(remote.call(Ask::with(Method::POST, &path, json!({}))))
@@ -150,6 +166,19 @@ impl StationArgs {
         let path = path(&args.id, "");
         self.remote
             .run(Ask::with(Method::PUT, &path, body), render::welcome)
+    }
+
+    /// Writes a file to standard output as it came.
+    fn upload(&self, id: &str, name: &str) -> Exit {
+        let path = path(id, &format!("/uploads/{}", part(name)));
+        let written = self.remote.bytes(&path).and_then(|bytes| {
+            let written = std::io::stdout().lock().write_all(&bytes);
+            written.map_err(|error| CallError::Internal(format!("cannot be written: {error}")))
+        });
+        match written {
+            Ok(()) => Exit::Done,
+            Err(error) => self.remote.report(&error),
+        }
     }
 
     fn remove(&self, id: &str) -> Exit {

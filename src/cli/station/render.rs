@@ -122,6 +122,19 @@ pub(super) fn messages(answer: &Value, last: usize) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// `station uploads`.
+pub(super) fn uploads(answer: &Value) -> String {
+    let uploads = list_of(answer, "uploads");
+    if uploads.is_empty() {
+        return "no file yet: `evenload station command ID GetDiagnostics` (1.6) or `GetLog`"
+            .into();
+    }
+    table(&[
+        column("FILE", &uploads, "name"),
+        column("BYTES", &uploads, "bytes"),
+    ])
+}
+
 /// `station command` and `station password`.
 pub(super) fn answer(answer: &Value) -> String {
     match answer["status"].as_str() {

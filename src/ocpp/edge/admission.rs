@@ -69,6 +69,15 @@ impl Edge {
         limiter.admits(from, id, now)
     }
 
+    /// A station was set up: how often it was turned away before does not hold it back.
+    pub(super) fn forgive(&self, id: &str) {
+        self.inner
+            .limiter
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .forgive(id);
+    }
+
     /// Whether what a peer shows proves that it is the station of this identity. An unknown identity
     /// takes the same path and the same time; it is listed for approval.
     pub(in crate::ocpp) async fn authenticate(&self, shown: &Shown) -> Option<Arc<Known>> {

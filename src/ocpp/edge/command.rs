@@ -42,9 +42,10 @@ impl Edge {
         &self,
         id: &StationId,
         action: &str,
-        payload: Value,
+        mut payload: Value,
     ) -> Result<Called, EdgeError> {
         let known = self.need(id)?;
+        self.offer_sink(&known, action, &mut payload);
         let sets_password = self.prepare_password(&known, action, &payload).await?;
         let called = match list_of(action) {
             Some((list, limit)) => {

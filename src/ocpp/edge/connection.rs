@@ -20,6 +20,7 @@ impl Edge {
         &self,
         known: &Known,
         version: Version,
+        reached_at: String,
     ) -> (u64, mpsc::Receiver<Errand>, Arc<Notify>) {
         let (errands, receiver) = mpsc::channel(MAX_ORDERS);
         let leave = Arc::new(Notify::new());
@@ -32,6 +33,7 @@ impl Edge {
             since: self.now(),
             errands,
             leave: leave.clone(),
+            reached_at,
         };
         if let Some(old) = memory.live.replace(live) {
             memory.displaced += 1;

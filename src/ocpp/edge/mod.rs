@@ -6,6 +6,7 @@ mod connection;
 mod passwords;
 mod setup;
 mod tokens;
+mod upload;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -27,6 +28,7 @@ use super::limiter::Limiter;
 use super::password::{self, Shortcut};
 use super::settings::Settings;
 use super::tokens::TokenBook;
+use super::uploads::Uploads;
 use super::work::Work;
 use crate::domain::id::{StationId, TenantId};
 use crate::domain::ports::{PortError, Ports};
@@ -36,6 +38,9 @@ use crate::domain::time::Time;
 pub const MAX_STATIONS: usize = 50_000;
 /// Passwords that are verified at a time: each takes 19 MiB and a core for some 20 ms.
 const VERIFIED_AT_ONCE: usize = 2;
+
+/// Files that are taken in at a time: each is in memory until it is written.
+const UPLOADED_AT_ONCE: usize = 4;
 
 /// Why something with a station did not work.
 #[derive(Debug, Error)]
@@ -73,6 +78,8 @@ pub(super) struct Inner {
     waiting: Mutex<BTreeMap<String, Waiting>>,
     limiter: Mutex<Limiter>,
     hashing: Semaphore,
+    pub uploads: Uploads,
+    pub uploading: Semaphore,
     shortcut: Shortcut,
     /// What the password of an unknown station is held against, so that it takes as long.
     nobody: String,
@@ -109,6 +116,7 @@ impl Edge {
         let ids = TransactionIds::open(&*ports.records, &tenant).await?;
         let tokens = tokens::open(&ports, &settings, &tenant).await?;
         let nobody = password::hash(&password::make()).map_err(PortError::Storage)?;
+        let uploads = Uploads::in_folder(settings.uploads.clone());
         Ok(Self {
             inner: Arc::new(Inner {
                 ports,
@@ -122,6 +130,8 @@ impl Edge {
                 waiting: Mutex::default(),
                 limiter: Mutex::default(),
                 hashing: Semaphore::new(VERIFIED_AT_ONCE),
+                uploads,
+                uploading: Semaphore::new(UPLOADED_AT_ONCE),
                 shortcut: Shortcut::new(),
                 nobody,
                 writing: tokio::sync::Mutex::new(()),

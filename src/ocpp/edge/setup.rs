@@ -106,6 +106,7 @@ impl Edge {
         };
         self.keep(&record).await?;
         self.waiting().remove(id.as_str());
+        self.forgive(id.as_str());
         if let Some(known) = &before {
             known.set_record(record);
             let mut memory = known.memory();

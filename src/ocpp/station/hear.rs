@@ -207,6 +207,7 @@ impl Station {
         }
         if let Some(entry) = entry.as_ref().filter(|entry| !entry.is_running()) {
             self.told.remove(&entry.evse);
+            self.looks.end(entry.evse);
             self.tuples.remove(&entry.evse);
         }
         self.note(booked, facts);

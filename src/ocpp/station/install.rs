@@ -220,6 +220,7 @@ impl Station {
                 let evidence = Evidence::Result;
                 settle(order, Answer::Applied { evidence }, out);
                 self.note_resumption(&wish, now);
+                self.note_lowering(&wish, now);
                 if !self.caps.has(Quirk::NoComposite)
                     && let Scope::Transaction { .. } = wish.scope
                 {

@@ -13,6 +13,7 @@ mod orders;
 mod readback;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -246,6 +247,8 @@ enum Purpose {
     Aside { is_trigger: bool },
     /// Reading or changing its local list of tokens.
     LocalList { sends: Option<i64> },
+    /// Asking for a reading now.
+    Look,
     /// Asking whether a transaction still runs.
     Runs { transaction: String },
 }
@@ -298,6 +301,8 @@ pub struct Station {
     /// When an EVSE that was told to go on after a limit of 0 is looked at: some pass over the
     /// first limit after it.
     resumes: BTreeMap<u32, Time>,
+    /// EVSEs that were told less than they draw, and are not yet seen to follow.
+    looks: watch::Looks,
     /// Most periods that the car at an EVSE takes.
     tuples: BTreeMap<u32, usize>,
     /// Profiles that wait until the station has said how it takes them, and until when they do.
@@ -333,6 +338,7 @@ impl Station {
             asks_what_runs: version.is_two(),
             told_before: BTreeMap::new(),
             resumes: BTreeMap::new(),
+            looks: watch::Looks::default(),
             tuples: BTreeMap::new(),
             held: Vec::new(),
             settings_until: None,
@@ -444,6 +450,7 @@ impl Station {
             self.release(&mut out);
         }
         self.look_whether_resumed(now, &mut out);
+        self.look_whether_followed(now, &mut out);
         if self.connection.is_dead() {
             out.push(Output::Close("three calls in a row had no answer"));
         }
@@ -460,6 +467,7 @@ impl Station {
             greeting,
             self.settings_until,
             self.resumes.values().min().copied(),
+            self.looks.next(),
         ]
         .into_iter()
         .flatten()

@@ -176,6 +176,7 @@ impl Station {
                 self.said_whether_runs(&transaction, &outcome, now, out);
             }
             Purpose::SetUp { name } => self.set_up_answered(name, request, &outcome, out),
+            Purpose::Look => self.looks.answered(refusal(&outcome).is_some()),
             Purpose::Aside { is_trigger } => {
                 if is_trigger && refusal(&outcome).is_some_and(|(_, unsupported)| unsupported) {
                     self.note_quirk(Quirk::NoTrigger, out);
@@ -212,6 +213,7 @@ impl Station {
             }
             Purpose::Verify { .. }
             | Purpose::Aside { .. }
+            | Purpose::Look
             | Purpose::LocalList { .. }
             | Purpose::Runs { .. } => {}
         }

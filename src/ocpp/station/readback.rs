@@ -17,8 +17,6 @@ const COMPOSITE_S: u32 = 3600;
 /// By how much what a station says it allows may be above what it was told: 0.2 A or 0.2 W of
 /// rounding.
 const SLACK: i64 = 2;
-/// How long after it may go on again it is looked whether a car draws, in seconds.
-const RESUMES_S: i64 = 90;
 /// An order that nobody gave; numbers of orders begin at 1.
 const NOBODYS_ORDER: u64 = 0;
 
@@ -146,38 +144,6 @@ impl Station {
     pub(super) fn tell_again(&mut self, evse: u32, out: &mut Vec<Output>) {
         if let Some(wish) = self.told.get(&evse).cloned() {
             self.install(NOBODYS_ORDER, wish, 0, out);
-        }
-    }
-
-    /// An accepted profile lets a car go on after a limit of 0: whether it does is looked at later.
-    pub(super) fn note_resumption(&mut self, wish: &Wish, now: Time) {
-        let Scope::Transaction { evse, .. } = &wish.scope else {
-            return;
-        };
-        let limit = |wish: &Wish| wish.profile.limit_at(now).map(|limit| limit.0);
-        let before = self.told_before.get(evse).and_then(limit);
-        if before == Some(0) && limit(wish).is_some_and(|limit| limit > 0) {
-            self.resumes
-                .insert(*evse, now + TimeDelta::seconds(RESUMES_S));
-        }
-    }
-
-    /// A car that draws nothing though it may again is told once more: some stations pass over the
-    /// first limit after a 0.
-    pub(super) fn look_whether_resumed(&mut self, now: Time, out: &mut Vec<Output>) {
-        let due = |until: &Time| *until <= now;
-        let evses: Vec<u32> = self
-            .resumes
-            .iter()
-            .filter(|(_, until)| due(until))
-            .map(|(evse, _)| *evse)
-            .collect();
-        for evse in evses {
-            self.resumes.remove(&evse);
-            let shown = self.shown.get(&evse).and_then(|shown| shown.measured);
-            if shown.is_none_or(|reading| !reading.power.is_positive()) {
-                self.tell_again(evse, out);
-            }
         }
     }
 }

@@ -21,6 +21,8 @@ pub enum Effect {
     Profile(Layer, Option<Profile>),
     /// The service refused a message, or sent one that cannot be right.
     Complaint(String),
+    /// It was asked to send a reading.
+    Read,
     /// It loses its connection.
     HangUp,
 }
@@ -357,6 +359,9 @@ impl Charger {
                         &self.odd,
                     )),
                     Some("BootNotification") => self.waiting.push_back(words::boot(self.version)),
+                    Some("MeterValues" | "TransactionEvent") => {
+                        return (Ok(json!({ "status": "Accepted" })), vec![Effect::Read]);
+                    }
                     _ => {}
                 }
                 plain(json!({ "status": "Accepted" }))
@@ -416,9 +421,6 @@ impl Charger {
             );
         };
         let accepted = Ok(json!({ "status": "Accepted" }));
-        if self.odd.ignores_profiles {
-            return (accepted, Vec::new());
-        }
         let behind = now - TimeDelta::seconds(30);
         if self.odd.clock_behind && read.start > behind {
             return (accepted, Vec::new());

@@ -155,12 +155,19 @@ async fn serve(
                             Effect::Profile(layer, profile) => {
                                 shared.set_profile(&dial.evse, layer, profile);
                             }
+                            Effect::Read => {
+                                if let Some((energy, power)) = shared.reading(&dial.evse) {
+                                    charger.reads(energy, power, shared.now());
+                                }
+                            }
                             Effect::HangUp => return false,
                             Effect::Complaint(what) => {
                                 shared.complain(format!("{}: {what}", dial.id));
                             }
                         }
                     }
+                    // Busy first, so that nobody finds the station idle in between.
+                    shared.set_busy(busy, charger.is_busy());
                     if let Some(answer) = answer
                         && socket.send(Message::text(answer)).await.is_err()
                     {

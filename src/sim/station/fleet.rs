@@ -14,6 +14,7 @@ use super::charger::Charger;
 use super::client::{Cue, Dial, run};
 use super::odd::Oddities;
 use crate::domain::profile::{Profile, RateUnit};
+use crate::domain::quantity::{Energy, Power};
 use crate::domain::time::Time;
 use crate::ocpp::version::Version;
 use crate::sim::world::{Depot, DepotEventKind, Layer};
@@ -74,6 +75,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     pub(super) fn now(&self) -> Time {
         lock(&self.depot).now()
+    }
+
+    /// What an EVSE's meter shows: energy of the session and power, while a car is there.
+    pub(super) fn reading(&self, evse: &str) -> Option<(Energy, Power)> {
+        let depot = lock(&self.depot);
+        let evse = depot.evse(evse)?;
+        Some((evse.plugged()?.drawn.energy(), evse.power()))
     }
 
     pub(super) fn connected(&self) {
@@ -160,7 +168,10 @@ impl fmt::Debug for Fleet {
 impl Fleet {
     /// Switches the stations of a depot on: they dial until they get through, then say that they
     /// have started.
-    pub fn start(options: &FleetOptions, stations: Vec<StationSpec>, depot: Depot) -> Self {
+    pub fn start(options: &FleetOptions, stations: Vec<StationSpec>, mut depot: Depot) -> Self {
+        for spec in &stations {
+            depot.set_obedience(&spec.evse, !spec.odd.ignores_profiles);
+        }
         let now = depot.now();
         let interval_s = options.meter_interval.num_seconds().max(1);
         let next = (now.timestamp().div_euclid(interval_s) + 1) * interval_s;

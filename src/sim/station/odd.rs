@@ -21,7 +21,7 @@ pub struct Oddities {
     pub no_settings: bool,
     /// Knows no smart charging at all.
     pub no_smart_charging: bool,
-    /// Says `Accepted` and does nothing.
+    /// Says `Accepted`, even that the profile holds, and does nothing.
     pub ignores_profiles: bool,
     /// Times without a zone.
     pub times_without_zone: bool,

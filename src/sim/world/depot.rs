@@ -223,7 +223,7 @@ impl Depot {
                 Touch::Plug => rise.by_plugs += change.at_least_zero(),
                 Touch::None => {}
             }
-            rise.disobedient |= !evse.obeys && evse.power().is_positive();
+            rise.beyond += evse.beyond(self.now);
         }
         rise
     }

@@ -116,9 +116,15 @@ impl SimEvse {
 
     /// The current per phase that it offers: the lowest of rating and profiles, 0 below 6 A.
     pub fn offered(&self, at: Time) -> Current {
-        if !self.obeys {
-            return self.rating;
+        if self.obeys {
+            self.told(at)
+        } else {
+            self.rating
         }
+    }
+
+    /// The current per phase that its profiles allow, whether it obeys or not.
+    fn told(&self, at: Time) -> Current {
         let of = |layer| {
             let profile = self.profile(layer)?;
             Some(self.current_of(profile.unit, profile.limit_at(at)?))
@@ -139,11 +145,23 @@ impl SimEvse {
 
     /// What the connected car may draw now.
     pub fn allowed(&self, at: Time) -> Power {
-        let usable = self
-            .plugged
+        Self::power_of(self.offered(at), self.voltage, self.usable())
+    }
+
+    /// What the car draws beyond what the EVSE's profiles allow.
+    pub(super) fn beyond(&self, at: Time) -> Power {
+        if self.obeys {
+            return Power::ZERO;
+        }
+        let told = Self::power_of(self.told(at), self.voltage, self.usable());
+        (self.power - told).at_least_zero()
+    }
+
+    /// Phases that the car, or else the EVSE, can use.
+    fn usable(&self) -> u8 {
+        self.plugged
             .as_ref()
-            .map_or(self.phases, |plugged| plugged.car.phases.min(self.phases));
-        Self::power_of(self.offered(at), self.voltage, usable)
+            .map_or(self.phases, |plugged| plugged.car.phases.min(self.phases))
     }
 
     /// When something changes by itself, power staying as it is.

@@ -53,8 +53,8 @@ pub(super) struct Rise {
     pub by_profiles: Power,
     /// Rises by cars that were plugged in.
     pub by_plugs: Power,
-    /// An EVSE draws more than it may.
-    pub disobedient: bool,
+    /// What EVSEs draw beyond what their profiles allow.
+    pub beyond: Power,
 }
 
 /// What the meter has seen.
@@ -137,7 +137,7 @@ impl SiteMeter {
             .unwrap_or(to);
             self.piece(until, evses, rise, grid);
             rise = Rise {
-                disobedient: rise.disobedient,
+                beyond: rise.beyond,
                 ..Rise::default()
             };
         }
@@ -181,8 +181,10 @@ impl SiteMeter {
                 self_caused: cause == Cause::Command,
             }
         });
-        // A raise in the middle of an excursion is the controller's doing, whoever began it.
-        if excursion.start < now && rise.by_profiles.is_positive() && rise.net.is_positive() {
+        // A raise in the middle of an excursion is the controller's doing, whoever began it, unless
+        // the limit would hold if everybody obeyed.
+        let raises = rise.by_profiles.is_positive() && rise.net.is_positive();
+        if excursion.start < now && raises && over > rise.beyond {
             excursion.self_caused = true;
         }
         excursion.end = until;
@@ -203,10 +205,12 @@ impl SiteMeter {
     }
 }
 
-/// Why the power passes the limit just now. What profiles raised counts as the cause only if the
-/// limit would have held without it.
+/// Why the power passes the limit just now. Who does not obey is the cause where the limit would hold
+/// if he did; what profiles raised, only if the limit would have held without it.
 fn cause_of(at: Time, over: Power, rise: Rise, grid: &Grid) -> Cause {
-    if rise.by_profiles >= over && rise.by_profiles.is_positive() {
+    if rise.beyond >= over {
+        Cause::Disobedience
+    } else if rise.by_profiles >= over && rise.by_profiles.is_positive() {
         Cause::Command
     } else if rise.by_plugs.is_positive() {
         Cause::Arrival
@@ -214,7 +218,7 @@ fn cause_of(at: Time, over: Power, rise: Rise, grid: &Grid) -> Cause {
         Cause::LimitCut
     } else if grid.base_load_steps_at(at) {
         Cause::BaseLoad
-    } else if rise.disobedient {
+    } else if rise.beyond.is_positive() {
         Cause::Disobedience
     } else {
         Cause::Other

@@ -258,3 +258,29 @@ proptest! {
         prop_assert_eq!(depot.meter().excursions().count() > 0, over);
     }
 }
+
+#[test]
+fn who_does_not_obey_is_the_cause_where_the_limit_would_hold_if_he_did() {
+    // 10 kW of an EVSE that was told 4 kW (20 A x 200 V), and one that is raised from 2 to 6 kW:
+    // 16 kW under 12 kW, and 10 kW if the first obeyed.
+    let mut depot = depot(12, 2);
+    depot.set_obedience("e0", false);
+    depot.set_profile("e0", Layer::Default, Some(amps(start(), &[(0, 20)])));
+    depot.set_profile("e1", Layer::Default, Some(amps(start(), &[(0, 10)])));
+    depot.expect("e0", car(0, 60, 100.0));
+    depot.expect("e1", car(0, 60, 100.0));
+    depot.advance_to(minute(10));
+    assert_eq!(depot.meter().excursions().count(), 0, "10 + 2 = 12 kW");
+    depot.set_profile("e1", Layer::Default, Some(amps(minute(10), &[(0, 30)])));
+    depot.advance_to(minute(20));
+    let seen: Vec<_> = depot.meter().excursions().collect();
+    assert_eq!(seen.len(), 1);
+    assert_eq!(
+        (seen[0].cause, seen[0].self_caused),
+        (Cause::Disobedience, false)
+    );
+    // Raised to 10 kW it would be 14 kW even if the first obeyed: that is a command's doing.
+    depot.set_profile("e1", Layer::Default, Some(amps(minute(20), &[(0, 50)])));
+    depot.advance_to(minute(30));
+    assert!(depot.meter().excursions().any(|it| it.self_caused));
+}

@@ -374,3 +374,83 @@ fn a_cars_wish_becomes_the_sessions_needs() {
     assert_eq!(entry.wanted, Some(Energy::from_kilowatt_hours(20.0)));
     assert_eq!(entry.departure, Some(noon() + TimeDelta::hours(6)));
 }
+
+/// The station reads this power now and says so.
+fn reads(bench: &mut Bench, watts: i64) {
+    let at = bench.now.to_rfc3339();
+    bench.says(
+        "MeterValues",
+        json!({"connectorId": 1, "transactionId": 41, "meterValue": [{
+            "timestamp": at, "sampledValue": [
+                {"value": watts.to_string(), "measurand": "Power.Active.Import"}]}]}),
+    );
+}
+
+/// A session that draws 11 kW and is told 6 A, so 4.1 kW.
+fn told_less() -> Bench {
+    let mut bench = Bench::new(Version::V16);
+    bench.is_set_up(KEYS_16);
+    bench.answers_call("ChangeConfiguration", json!({"status": "Accepted"}));
+    bench.starts();
+    bench.waits(5);
+    reads(&mut bench, 11_000);
+    bench.sets("41", amps(60, Some(3600)));
+    bench.answers_call("SetChargingProfile", json!({"status": "Accepted"}));
+    bench.answers_call("GetCompositeSchedule", json!({"status": "Rejected"}));
+    bench
+}
+
+#[test]
+fn who_was_told_less_is_asked_for_readings_until_it_follows() {
+    let mut bench = told_less();
+    bench.waits(6);
+    let asked = bench.answers_call("TriggerMessage", json!({"status": "Accepted"}));
+    assert_eq!(
+        asked,
+        json!({"requestedMessage": "MeterValues", "connectorId": 1})
+    );
+    reads(&mut bench, 11_000);
+    bench.waits(6);
+    bench.answers_call("TriggerMessage", json!({"status": "Accepted"}));
+    reads(&mut bench, 4_100);
+    bench.waits(30);
+    assert!(bench.open.is_empty(), "{:?}", bench.open);
+}
+
+#[test]
+fn who_never_follows_is_asked_three_times_and_who_cannot_say_once() {
+    let mut bench = told_less();
+    for _ in 0..3 {
+        bench.waits(6);
+        bench.answers_call("TriggerMessage", json!({"status": "Accepted"}));
+        reads(&mut bench, 11_000);
+    }
+    bench.waits(30);
+    assert!(bench.open.is_empty(), "{:?}", bench.open);
+    let mut bench = told_less();
+    bench.waits(6);
+    bench.answers_call("TriggerMessage", json!({"status": "Rejected"}));
+    bench.waits(30);
+    assert!(bench.open.is_empty(), "{:?}", bench.open);
+}
+
+#[test]
+fn a_profile_that_steps_down_is_looked_at_when_it_does() {
+    let mut bench = told_less();
+    bench.waits(6);
+    bench.answers_call("TriggerMessage", json!({"status": "Accepted"}));
+    reads(&mut bench, 4_100);
+    let mut profile = amps(160, Some(3600));
+    profile.start = bench.now;
+    profile.periods.push(ProfilePeriod {
+        start_s: 600,
+        limit: Tenths(60),
+    });
+    bench.sets("41", profile);
+    bench.answers_call("SetChargingProfile", json!({"status": "Accepted"}));
+    bench.waits(60);
+    reads(&mut bench, 11_000);
+    assert!(bench.open.is_empty(), "{:?}", bench.open);
+    bench.waits(600 + 6 - 60);
+    bench.answers_call("TriggerMessage", json!({"status": "Accepted"}));
+}

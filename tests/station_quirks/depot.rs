@@ -1,0 +1,312 @@
+//! A small depot in virtual time: the whole service on a clock of the test's, stations on real
+//! sockets, cars.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use evenload::config::{Config, Secret};
+use evenload::domain::evse::Phase;
+use evenload::domain::ports::Clock as _;
+use evenload::domain::quantity::{Current, Energy, Power, Price, Voltage};
+use evenload::domain::time::Time;
+use evenload::ocpp::version::Version;
+use evenload::service::{Base, Running, start};
+use evenload::sim::clock::VirtualClock;
+use evenload::sim::station::{Fleet, FleetOptions, Oddities, StationSpec};
+use evenload::sim::world::{Car, Cause, Depot, Excursion, Grid, PriceSeries, SimEvse, Taper};
+use evenload::store::memory::MemoryStore;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+const TOKEN: &str = "test-admin-token-0123456789abcdef";
+const PASSWORD: &str = "0123456789ABCDEF0123";
+/// Real time that everybody may take until nothing is under way.
+const PATIENCE: Duration = Duration::from_secs(45);
+/// Real time without any movement after which nothing is waited for.
+const STILL: Duration = Duration::from_secs(1);
+
+/// Longest time above the limit that a charger which does not obey may cause, in seconds.
+const LONGEST_S: i64 = 30;
+
+/// What a test says of its depot.
+pub(crate) struct Plan {
+    pub(crate) limit_kw: i64,
+    pub(crate) hours: i64,
+    /// A station each, with an EVSE of 11 kW and a car.
+    pub(crate) stations: Vec<(Version, Oddities)>,
+    /// What each car needs.
+    pub(crate) need_kwh: f64,
+    /// Kill the service after so many minutes and start it again on what was durable.
+    pub(crate) dies_after: Option<i64>,
+    /// Between two readings of a meter, in seconds.
+    pub(crate) meter_s: i64,
+    /// More of the body that approves the first station.
+    pub(crate) setup: Value,
+}
+
+/// What came of it.
+pub(crate) struct Outcome {
+    pub(crate) excursions: Vec<Excursion>,
+    /// Cars that left without their energy, with what they got.
+    pub(crate) unready: Vec<String>,
+    pub(crate) complaints: Vec<String>,
+    pub(crate) profiles: u64,
+    /// What the service says of the same time: its report.
+    pub(crate) report: Value,
+    /// The first station as the service shows it.
+    pub(crate) shown: Value,
+}
+
+impl Outcome {
+    /// Nothing was above the limit but for 30 s, by who did not obey, and the service knows of it.
+    pub(crate) fn held_but_for_the_disobedient(&self) {
+        let longest = self.longest_s(&[Cause::Disobedience]);
+        assert!(longest <= LONGEST_S, "{longest} s: {:?}", self.excursions);
+        let self_caused = self.excursions.iter().filter(|it| it.self_caused);
+        assert_eq!(self_caused.count(), 0, "{:?}", self.excursions);
+        assert_eq!(self.report["self_caused"], 0, "{}", self.report);
+        let told = self.report["excursions"].as_array().expect("a list");
+        let time = |text: &Value| text.as_str().and_then(|text| text.parse::<Time>().ok());
+        for seen in &self.excursions {
+            let named = told.iter().any(|told| {
+                let opened = time(&told["opened_at"]).is_some_and(|at| at <= seen.end);
+                let closed = time(&told["closed_at"]).is_none_or(|at| at >= seen.start);
+                opened && closed && told["cause"] == "disobedience"
+            });
+            assert!(named, "{seen:?} is not among {told:?}");
+        }
+    }
+
+    /// The longest time above the limit, in seconds, and whether all had one of these causes.
+    pub(crate) fn longest_s(&self, causes: &[Cause]) -> i64 {
+        let known = |it: &&Excursion| causes.contains(&it.cause);
+        assert_eq!(
+            self.excursions.iter().filter(known).count(),
+            self.excursions.len(),
+            "{:?}",
+            self.excursions
+        );
+        let spans = self
+            .excursions
+            .iter()
+            .map(|it| (it.end - it.start).num_seconds());
+        spans.max().unwrap_or(0)
+    }
+}
+
+fn noon() -> Time {
+    "2026-11-22T12:00:00Z".parse().expect("valid")
+}
+
+fn name(place: usize) -> String {
+    format!("bay-{}", place + 1)
+}
+
+impl Plan {
+    fn depot(&self) -> Depot {
+        let limit = Power::from_watts(self.limit_kw * 1000);
+        let price = Price::from_per_kwh(0.3);
+        let grid = Grid::with_limit(limit, PriceSeries::new([(noon(), price)]));
+        let evse = |place| {
+            let rating = Current::from_amps(16.0);
+            SimEvse::new(name(place), rating, Voltage::V230, Phase::ALL.to_vec())
+        };
+        let count = self.stations.len();
+        let mut depot = Depot::new(noon(), grid, (0..count).map(evse).collect());
+        for place in 0..count {
+            let minute = 5 + i64::try_from(place).expect("few") * 2;
+            let car = Car {
+                id: format!("van-{}", place + 1),
+                arrival: noon() + TimeDelta::minutes(minute),
+                departure: noon() + TimeDelta::hours(self.hours) - TimeDelta::minutes(10),
+                need: Energy::from_kilowatt_hours(self.need_kwh),
+                max: Power::from_kilowatts(11.04),
+                phases: 3,
+                taper: Taper::None,
+            };
+            depot.expect(&name(place), car);
+        }
+        depot
+    }
+
+    /// Plays it to its end.
+    pub(crate) async fn plays(&self) -> Outcome {
+        drop(rustls::crypto::ring::default_provider().install_default());
+        let folder = tempfile::tempdir().expect("a folder");
+        let clock = VirtualClock::new(noon());
+        let mut store = MemoryStore::new();
+        let mut service = serve(&clock, &store, folder.path(), 0).await;
+        let address = service.address;
+        self.sets_up(&service).await;
+        let options = FleetOptions {
+            url: format!("ws://{address}/ocpp"),
+            password: PASSWORD.into(),
+            meter_interval: TimeDelta::seconds(self.meter_s),
+        };
+        let stations = self.stations.iter().enumerate();
+        let stations = stations.map(|(place, (version, odd))| StationSpec {
+            id: format!("CP-{}", place + 1),
+            evse: name(place),
+            version: *version,
+            odd: odd.clone(),
+        });
+        let fleet = Fleet::start(&options, stations.collect(), self.depot());
+        let end = noon() + TimeDelta::hours(self.hours);
+        let mut dies_at = self
+            .dies_after
+            .map(|minutes| noon() + TimeDelta::minutes(minutes));
+        settle(&service, &fleet, &clock).await;
+        while clock.now() < end {
+            let wakeup = clock.next_wakeup().unwrap_or(end);
+            let next = fleet.next_event().min(wakeup).min(end).max(clock.now());
+            fleet.advance_to(next);
+            clock.advance_to(next);
+            if dies_at.is_some_and(|at| at <= next) {
+                dies_at = None;
+                store.crash();
+                store = store.reopen().expect("opens");
+                drop(tokio::time::timeout(PATIENCE, service.stop()).await);
+                service = serve(&clock, &store, folder.path(), address.port()).await;
+            }
+            settle(&service, &fleet, &clock).await;
+        }
+        let shown = call(&service, "GET", "/stations/CP-1", &Value::Null).await;
+        let report = call(&service, "GET", "/reports/savings?site=depot", &Value::Null).await;
+        let outcome = fleet.with_depot(|depot| Outcome {
+            excursions: depot.meter().excursions().copied().collect(),
+            unready: depot
+                .stays()
+                .filter(|stay| {
+                    stay.drawn.energy() < Energy::from_kilowatt_hours(self.need_kwh * 0.99)
+                })
+                .map(|stay| format!("{} got {}", stay.car.id, stay.drawn.energy()))
+                .collect(),
+            complaints: Vec::new(),
+            profiles: 0,
+            report,
+            shown,
+        });
+        let outcome = Outcome {
+            complaints: fleet.complaints(),
+            profiles: fleet.counts().profiles_set,
+            ..outcome
+        };
+        fleet.stop().await;
+        service.stop().await;
+        outcome
+    }
+
+    async fn sets_up(&self, service: &Running) {
+        let evses: Vec<Value> = (0..self.stations.len())
+            .map(|place| {
+                json!({ "id": name(place), "circuit": "site", "max_kw": 11.04, "min_kw": 4.14,
+                    "phases": ["L1", "L2", "L3"],
+                    "source": { "ocpp": { "station": format!("CP-{}", place + 1), "evse": 1 } } })
+            })
+            .collect();
+        let site = json!({
+            "name": "Depot", "time_zone": "Europe/Amsterdam", "currency": "EUR",
+            "circuits": [{ "id": "site", "parent": null, "import_limit_kw": self.limit_kw }],
+            "evses": evses, "price": { "flat_per_kwh": 0.3 },
+        });
+        call(service, "PUT", "/sites/depot", &site).await;
+        call(
+            service,
+            "PUT",
+            "/sites/depot/mode",
+            &json!({ "mode": "live" }),
+        )
+        .await;
+        let departure = noon() + TimeDelta::hours(self.hours) - TimeDelta::minutes(10);
+        for place in 0..self.stations.len() {
+            let mut setup = json!({ "password": PASSWORD });
+            if place == 0 {
+                let more = self.setup.as_object().cloned().unwrap_or_default();
+                setup.as_object_mut().expect("an object").extend(more);
+            }
+            call(
+                service,
+                "PUT",
+                &format!("/stations/CP-{}", place + 1),
+                &setup,
+            )
+            .await;
+            let departure = json!({ "departure": departure, "energy_kwh": self.need_kwh });
+            let path = format!("/sites/depot/departures/van-{}", place + 1);
+            call(service, "PUT", &path, &departure).await;
+        }
+    }
+}
+
+async fn serve(
+    clock: &VirtualClock,
+    store: &MemoryStore,
+    folder: &std::path::Path,
+    port: u16,
+) -> Running {
+    let mut config = Config::default();
+    config.server.listen.set_port(port);
+    config.data.dir = folder.to_path_buf();
+    config.api.admin_token = Some(Secret::new(TOKEN));
+    config.ocpp.boot_quiet_s = 0;
+    config.ocpp.meter_interval_s = 60;
+    let base = Base {
+        clock: Arc::new(clock.clone()),
+        store: Arc::new(store.clone()),
+    };
+    start(config, base).await.expect("starts")
+}
+
+async fn call(service: &Running, method: &str, path: &str, body: &Value) -> Value {
+    let http = reqwest::Client::builder()
+        .no_proxy()
+        .build()
+        .expect("a client");
+    let url = format!("http://{}/api/v1{path}", service.address);
+    let mut request = http
+        .request(method.parse().expect("a method"), url)
+        .bearer_auth(TOKEN);
+    if !body.is_null() {
+        request = request.json(body);
+    }
+    let answer = request.send().await.expect("answered");
+    let status = answer.status();
+    let body = answer.json().await.unwrap_or(Value::Null);
+    assert!(status.is_success(), "{path}: {status} {body}");
+    body
+}
+
+/// Waits until nothing is under way on either side, or for [`STILL`] until anything moves: somebody
+/// waits for an answer that never comes, and time has to go on.
+async fn settle(service: &Running, fleet: &Fleet, clock: &VirtualClock) {
+    let settled = async {
+        let mut before = None;
+        let mut moved = Instant::now();
+        loop {
+            let idle = fleet.in_flight() == 0
+                && clock.woken() == 0
+                && service.activity.is_idle()
+                && service.stations.is_idle();
+            let begun = (
+                idle,
+                fleet.begun(),
+                service.activity.begun(),
+                service.stations.begun(),
+            );
+            if before != Some(begun) {
+                before = Some(begun);
+                moved = Instant::now();
+            } else if idle || moved.elapsed() > STILL {
+                return;
+            }
+            tokio::time::sleep(Duration::from_micros(500)).await;
+        }
+    };
+    let settled = tokio::time::timeout(PATIENCE, settled).await;
+    assert!(
+        settled.is_ok(),
+        "something is still under way at {}",
+        clock.now()
+    );
+}
