@@ -59,8 +59,13 @@ impl World<'_> {
                 self.after(TimeDelta::seconds(1), Due::Tell(kind));
             }
         }
-        self.after(TimeDelta::seconds(60), Due::Pulled(life, 0));
-        self.after(TimeDelta::seconds(60), Due::Pulled(life, 1));
+        // One at a time: what is pulled may be refused as well.
+        for partner in 0..PARTNERS.len() {
+            if self.pull_due[partner] <= self.now {
+                self.pull_due[partner] = self.now + TimeDelta::seconds(60);
+                self.at(self.pull_due[partner], Due::Pulled(life, partner));
+            }
+        }
     }
 
     pub(super) fn switch(&mut self, switch: Switch, is_on: bool, told: &mut Vec<EventKind>) {

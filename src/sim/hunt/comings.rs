@@ -56,6 +56,7 @@ impl World<'_> {
         let never_closed = self.fault("never_closed");
         self.posts[index].profile = None;
         self.posts[index].told_profile = None;
+        self.posts[index].newest = None;
         self.trouble[index] = self.trouble[index].min(self.now + TimeDelta::seconds(TROUBLE_S));
         // A default profile may be gone, and the service may not know; a session's is gone anyhow.
         self.posts[index].lost &= self.posts[index].is_station();
@@ -118,6 +119,7 @@ impl World<'_> {
         let post = &mut self.posts[index];
         post.profile = None;
         post.told_profile = None;
+        post.newest = None;
         post.owed = None;
         post.asked.retain(|asked| asked.is_default);
         self.report.left(&car, self.now);

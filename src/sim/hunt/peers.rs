@@ -353,6 +353,15 @@ impl World<'_> {
         if target.owed.as_ref().is_some_and(|(owed, ..)| *owed <= id) {
             target.owed = None;
         }
+        if let Action::SetProfile { profile } = &command.action {
+            match &target.newest {
+                // It undoes a newer one, which is followed no more.
+                Some((newest, wanted)) if *newest > id => {
+                    target.owed = Some((*newest, wanted.clone(), command.issued_at));
+                }
+                _ => target.newest = Some((id, profile.clone())),
+            }
+        }
         self.note(|| format!("command {id} takes effect"));
         self.will_not_come(post, id);
     }

@@ -84,6 +84,8 @@ pub(super) struct Post {
     pub(super) asked: Vec<Asked>,
     /// The newest profile that was asked for and does not hold yet, and when it was asked for.
     pub(super) owed: Option<(CommandId, Profile, Time)>,
+    /// The newest profile that took effect.
+    pub(super) newest: Option<(CommandId, Profile)>,
     /// The newest profile that the service was told to be applied.
     pub(super) told_profile: Option<Profile>,
     pub(super) meter: Meter,
@@ -105,6 +107,7 @@ impl Post {
             frozen: false,
             asked: Vec::new(),
             owed: None,
+            newest: None,
             told_profile: None,
             meter,
             read_at: [Time::MIN_UTC; 2],

@@ -131,6 +131,8 @@ pub(super) struct World<'a> {
     /// Per partner: not reachable; tells no results.
     pub(super) down: [bool; 2],
     pub(super) silent: [bool; 2],
+    /// Per partner: when it is read back because a turn was refused.
+    pub(super) pull_due: [Time; 2],
     /// How many faults of one kind overlap.
     pub(super) layers: BTreeMap<String, i32>,
     pub(super) site_meter: bool,
@@ -184,6 +186,7 @@ impl<'a> World<'a> {
             load_before: (0, now),
             down: [false; 2],
             silent: [false; 2],
+            pull_due: [now; 2],
             layers: BTreeMap::new(),
             site_meter: true,
             site_read: (Power::ZERO, now),
