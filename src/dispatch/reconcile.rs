@@ -28,19 +28,20 @@ use crate::state::lifecycle::{MAX_OUTSTANDING, Outstanding, Profiles};
 use crate::state::{Fallbacks, SiteState};
 
 /// How far ahead a difference lies, and how long the installed profile is left alone for it. What
-/// is installed is safe in any case; a renewal only brings it nearer to the newest plan.
+/// is installed is safe in any case; a renewal only brings it nearer to the newest plan, and the next
+/// plan may see it differently.
 const PATIENCE: [Patience; 2] = [
     Patience {
         ahead_s: 3600,
-        hold_s: 20 * 60,
+        hold_s: 60 * 60,
     },
     Patience {
         ahead_s: 2 * 86_400,
-        hold_s: 60 * 60,
+        hold_s: 3 * 60 * 60,
     },
 ];
 /// Differences nearer than this are sent after [`Policy::min_hold_s`].
-const NEAR_S: i64 = 10 * 60;
+const NEAR_S: i64 = 60;
 /// The same, where somebody who must be served now gains by it.
 const RUSHED_HOLD_S: i64 = 30;
 /// Shortest profile over OCPP, where profiles end.
@@ -340,26 +341,33 @@ fn is_due(
     }
     let since_last = candidate.state.last_set_at.map(|at| now - at);
     let held = |seconds: i64| since_last.is_none_or(|since| since >= TimeDelta::seconds(seconds));
+    let Some(apart) = first_apart(&next, &reference, now, policy.dead_band) else {
+        return false;
+    };
+    let near = i64::from(policy.min_hold_s).min(if rushed { RUSHED_HOLD_S } else { i64::MAX });
     let steps = [Patience {
         ahead_s: NEAR_S,
-        hold_s: i64::from(policy.min_hold_s).min(if rushed { RUSHED_HOLD_S } else { i64::MAX }),
+        hold_s: near,
     }];
-    for Patience { ahead_s, hold_s } in steps.iter().chain(&PATIENCE) {
-        if differs(
-            &next,
-            &reference,
-            now,
-            now + TimeDelta::seconds(*ahead_s),
-            policy.dead_band,
-        ) {
-            if held(*hold_s) {
-                return true;
-            }
-            dispatch.wake(candidate.state.last_set_at.unwrap_or(now) + TimeDelta::seconds(*hold_s));
-            return false;
-        }
+    let is_ahead = |step: &&Patience| apart - now < TimeDelta::seconds(step.ahead_s);
+    let Some(step) = steps.iter().chain(&PATIENCE).find(is_ahead) else {
+        return false;
+    };
+    if held(step.hold_s) {
+        return true;
     }
+    let last = candidate.state.last_set_at.unwrap_or(now);
+    let comes = (apart - TimeDelta::seconds(NEAR_S)).max(last + TimeDelta::seconds(near));
+    dispatch.wake(comes.min(last + TimeDelta::seconds(step.hold_s)));
     false
+}
+
+/// The first instant from `now` on at which two curves differ by more than `band`.
+fn first_apart(a: &PowerCurve, b: &PowerCurve, now: Time, band: Power) -> Option<Time> {
+    let band = PowerCurve::constant(band);
+    let above = a.first_above(&b.plus(&band), now);
+    let below = b.first_above(&a.plus(&band), now);
+    above.into_iter().chain(below).min()
 }
 
 /// When what was sent last and not answered is tried again: after pauses that grow with what is open.

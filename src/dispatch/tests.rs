@@ -259,6 +259,21 @@ fn small_changes_are_not_sent_and_larger_ones_not_too_often() {
 }
 
 #[test]
+fn a_change_to_come_is_sent_when_it_comes() {
+    let mut state = live(site_of(20.0, 1));
+    plug_in(&mut state, 0, 1);
+    follow(&mut state, 0, &[&[8.0, 8.0, 8.0]]);
+    let first = send(&mut state, 0);
+    confirm(&mut state, 1, &first);
+    // From 1,800 s on less is planned: nothing to send yet, and a minute before that there is.
+    follow(&mut state, 100, &[&[8.0, 8.0, 0.0]]);
+    let dispatch = reconcile(&state, &policy(), at(100));
+    assert_eq!(dispatch.commands, []);
+    assert_eq!(dispatch.wake_at, Some(at(1740)));
+    assert_eq!(send(&mut state, 1741).len(), 1);
+}
+
+#[test]
 fn silence_is_answered_by_a_retry_and_then_by_asking_what_holds() {
     let mut state = live(site_of(20.0, 1));
     plug_in(&mut state, 0, 1);

@@ -13,6 +13,8 @@ pub(super) struct Draft {
     pub(super) origin: PlanOrigin,
     /// One row per need.
     pub(super) rows: Vec<Row>,
+    /// One row per arrival that is expected; empty if none was planned.
+    pub(super) phantoms: Vec<Row>,
     /// By circuit and slot; empty where not known.
     pub(super) shadow: Vec<Vec<Price>>,
     /// Power of expected arrivals by circuit and slot; empty if none are expected.
@@ -35,6 +37,7 @@ impl Draft {
         Self {
             origin,
             rows: vec![row; needs.len()],
+            phantoms: Vec::new(),
             shadow: Vec::new(),
             expected: Vec::new(),
         }

@@ -1,11 +1,5 @@
-//! Who leaves first charges first.
-//!
-//! Where the cost depends on the slot alone, many plans cost the same and differ only in who gets
-//! which slot. They are not equally good: whoever leaves first has no other chance, should more
-//! cars come than expected. So two sessions that share all their limits change places wherever the
-//! one that leaves later charges before the one that leaves earlier. Slot totals, energies and cost
-//! stay what they were. And where someone must go short, it is whoever leaves last: there may be
-//! power for it yet.
+//! Where someone must go short, it is whoever leaves last: there may be power for it yet, while who
+//! leaves first has no other chance.
 
 use super::draft::Draft;
 use super::frame::Frame;
@@ -18,7 +12,7 @@ const NEAR_S: i64 = 2 * 3600;
 /// Less than this is not missing: 10 Wh.
 const NOTHING_MISSING: Energy = Energy::from_joules(36_000);
 
-/// Changes places among the sessions that may wait.
+/// Gives who leaves first what it is short of, in the place of who leaves later.
 pub(super) fn exchange(layout: &Layout<'_>, frame: &Frame, needs: &[Need<'_>], draft: &mut Draft) {
     let mut order: Vec<usize> = (0..needs.len())
         .filter(|index| needs[*index].class == Class::Planned)
@@ -60,11 +54,7 @@ fn serve_first(
     let length = frame.horizon.slot();
     let given: Energy = power.iter().map(|power| need.energy(*power, length)).sum();
     let mut missing = need.wanted.saturating_minus(given);
-    let later: Vec<usize> = (slot + 1..need.to)
-        .rev()
-        .filter(|later| power[*later].is_positive())
-        .collect();
-    if later.is_empty() && missing <= NOTHING_MISSING {
+    if missing <= NOTHING_MISSING {
         return;
     }
     for second in behind.iter().rev() {
@@ -75,7 +65,6 @@ fn serve_first(
         {
             let taken = give_way(frame, needs, draft, (first, *second), slot, missing);
             missing = missing.saturating_minus(taken);
-            change_places(needs, draft, (first, *second), slot, &later);
         }
         if draft.rows[first].power[slot] >= need.max {
             return;
@@ -116,38 +105,4 @@ fn give_way(
     rows[first].power[slot] = before + amount;
     rows[second].power[slot] = left;
     need.energy(before + amount, length) - need.energy(before, length)
-}
-
-/// Gives `first` what `second` has in `slot`, for what `first` has later.
-fn change_places(
-    needs: &[Need<'_>],
-    draft: &mut Draft,
-    (first, second): (usize, usize),
-    slot: usize,
-    later: &[usize],
-) {
-    for later in later.iter().copied() {
-        let power = |row: usize, at: usize| draft.rows[row].power[at];
-        let amount = power(second, slot)
-            .min(needs[first].max - power(first, slot))
-            .min(power(first, later))
-            .min(needs[second].max - power(second, later));
-        let after = [
-            (first, slot, power(first, slot) + amount),
-            (second, later, power(second, later) + amount),
-            (second, slot, power(second, slot) - amount),
-            (first, later, power(first, later) - amount),
-        ];
-        let holds = |(row, _, power): &(usize, usize, Power)| {
-            *power == Power::ZERO || *power >= needs[*row].min
-        };
-        if amount.is_positive() && after.iter().all(holds) {
-            for (row, at, power) in after {
-                draft.rows[row].power[at] = power;
-            }
-        }
-        if !draft.rows[second].power[slot].is_positive() {
-            return;
-        }
-    }
 }

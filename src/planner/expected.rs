@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use chrono::{Datelike, NaiveDate, TimeDelta, TimeZone, Weekday};
 use chrono_tz::Tz;
 
+use super::draft::Row;
 use super::frame::Frame;
 use super::layout::Layout;
 use crate::domain::policy::Policy;
@@ -155,6 +156,22 @@ fn phantom(
         energy,
         max,
     })
+}
+
+/// What phantoms draw, by circuit and slot; empty if there are none.
+pub(super) fn power(layout: &Layout<'_>, phantoms: &[Phantom], rows: &[Row]) -> Vec<Vec<Power>> {
+    let Some(slots) = rows.iter().map(|row| row.power.len()).max() else {
+        return Vec::new();
+    };
+    let mut sums = vec![vec![Power::ZERO; slots]; layout.circuits.len()];
+    for (phantom, row) in phantoms.iter().zip(rows) {
+        for circuit in &layout.paths[phantom.evse] {
+            for (sum, power) in sums[*circuit].iter_mut().zip(&row.power) {
+                *sum += *power;
+            }
+        }
+    }
+    sums
 }
 
 fn merge(

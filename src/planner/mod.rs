@@ -7,6 +7,7 @@
 
 pub mod baseline;
 mod belief;
+mod bridge;
 mod chances;
 pub mod check;
 mod digest;
@@ -24,6 +25,7 @@ mod need;
 pub mod price;
 mod room;
 mod stages;
+mod steady;
 #[cfg(test)]
 mod tests;
 mod top_up;
@@ -104,7 +106,11 @@ fn solved(
     };
     let mut draft = stages.run()?;
     exchange::exchange(layout, frame, needs, &mut draft);
+    steady::steady(layout, needs, &phantoms, &mut draft);
+    bridge::bridge(layout, frame, policy, needs, &mut draft);
+    draft.expected = expected::power(layout, &phantoms, &draft.phantoms);
     top_up::top_up(layout, frame, needs, &mut draft);
+    top_up::finish(layout, frame, needs, &mut draft);
     top_up::keep_alive(layout, frame, needs, &mut draft);
     Some(draft)
 }

@@ -7,6 +7,7 @@ use super::belief::{self, Belief, Trust};
 use super::frame::{Frame, is_controllable};
 use super::layout::Layout;
 use super::room::Place;
+use crate::domain::command::Action;
 use crate::domain::event::OverrideAction;
 use crate::domain::evse::Evse;
 use crate::domain::id::SessionId;
@@ -14,8 +15,8 @@ use crate::domain::policy::Policy;
 use crate::domain::quantity::{Energy, Power};
 use crate::domain::session::{NeedSource, PastSession};
 use crate::domain::time::{Horizon, Time};
-use crate::state::SiteState;
 use crate::state::demand::Demand;
+use crate::state::{EvseState, SiteState};
 
 /// A session that could wait no longer than this starts at once at full power: half an hour.
 const TIGHT_S: i64 = 30 * 60;
@@ -70,6 +71,8 @@ pub(super) struct Need<'a> {
     /// Most worst-case power.
     pub(super) max: Power,
     pub(super) departure: Time,
+    /// The worst-case power that it has at present, by what was asked for last or else by what holds.
+    pub(super) present: Power,
     /// Nobody's wish holds it back: an override, no time to spare, or it should have left.
     pub(super) is_firm: bool,
     /// Somebody said how much it needs.
@@ -189,7 +192,7 @@ pub(super) fn needs<'a>(
             is_controllable(state, evse).then(|| {
                 let action = known.override_at(now);
                 let until = known.override_.map_or(now, |o| o.until);
-                need(
+                let mut need = need(
                     evse,
                     index,
                     &demand,
@@ -197,7 +200,9 @@ pub(super) fn needs<'a>(
                     &beliefs,
                     frame,
                     policy,
-                )
+                );
+                need.present = present(known, evse, now);
+                need
             })
         })
         .collect();
@@ -239,6 +244,7 @@ fn need<'a>(
         min,
         max,
         departure: demand.departure,
+        present: Power::ZERO,
         is_firm: demand.late,
         is_stated: demand.is_stated(),
         belief: beliefs.of(demand, taken_at_most),
@@ -279,6 +285,22 @@ fn need<'a>(
         need.planned = need.full_until(need.to, horizon.slot());
     }
     need
+}
+
+/// What a car may draw by what was asked for last, or else by what holds; without either, by what
+/// holds without a profile of ours.
+fn present(known: &EvseState, evse: &Evse, now: Time) -> Power {
+    let profiles = &known.profiles;
+    let asked = profiles
+        .outstanding
+        .last()
+        .and_then(|it| match &it.command.action {
+            Action::SetProfile { profile } => Some(profile),
+            _ => None,
+        });
+    let profile = asked.or(profiles.confirmed.as_ref().map(|it| &it.profile));
+    let limit = profile.and_then(|it| Some(evse.worst_case_of(it.unit, it.limit_at(now)?)));
+    limit.unwrap_or_else(|| known.underneath(evse).at(now))
 }
 
 /// The time that the end of a charge takes beyond what full power would need. Our assumption: the

@@ -23,7 +23,7 @@ use super::formulation::{Item, Order, problem};
 use super::frame::Frame;
 use super::layout::Layout;
 use super::need::{Class, Need};
-use super::room::{Place, Room};
+use super::room::Room;
 use crate::domain::plan::{Plan, PlanOrigin};
 use crate::domain::policy::Policy;
 use crate::domain::quantity::{Energy, Power, Price};
@@ -223,7 +223,7 @@ impl Stages<'_> {
             solved = self.cheapest(room, &whole)?;
         }
         draft.shadow = shadow_prices(&solved.solution);
-        draft.expected = self.expected_power(&solved);
+        draft.phantoms = self.expected_rows(&solved);
         self.settle(draft, room, solved);
         Some(())
     }
@@ -380,27 +380,13 @@ impl Stages<'_> {
             .map(|(need, _)| *need)
     }
 
-    /// What the phantoms draw, by circuit and slot.
-    fn expected_power(&self, solved: &Solved) -> Vec<Vec<Power>> {
-        if self.phantoms.is_empty() {
-            return Vec::new();
-        }
-        let slots = self.frame.horizon.slots;
-        let mut sums = vec![vec![Power::ZERO; slots]; self.layout.circuits.len()];
-        let first = solved
-            .needs
-            .iter()
-            .filter(|need| **need < self.needs.len())
-            .count();
-        for (offset, phantom) in self.phantoms.iter().enumerate() {
-            let row = Row::of(&solved.solution, first + offset, slots);
-            for circuit in Place::of(self.layout, phantom.evse).path {
-                for (sum, power) in sums[*circuit].iter_mut().zip(&row.power) {
-                    *sum += *power;
-                }
-            }
-        }
-        sums
+    /// What the phantoms draw.
+    fn expected_rows(&self, solved: &Solved) -> Vec<Row> {
+        let is_real = |need: &&usize| **need < self.needs.len();
+        let first = solved.needs.iter().filter(is_real).count();
+        (0..self.phantoms.len())
+            .map(|offset| Row::of(&solved.solution, first + offset, self.frame.horizon.slots))
+            .collect()
     }
 }
 

@@ -11,6 +11,9 @@ use crate::domain::quantity::{Energy, Power};
 /// Enough for a car to begin again: 1 kW.
 const LEAST: Power = Power::from_watts(1_000);
 
+/// How long a charge may take beyond what its energy needs at full power: half an hour.
+const FINISH: chrono::TimeDelta = chrono::TimeDelta::minutes(30);
+
 /// Gives every need that is short more power where limits leave room: who leaves first goes first,
 /// cheapest slots first. A little more than is needed does no harm: a car that is full stops.
 /// Wishes are kept at first; then a need that somebody stated comes before them.
@@ -95,6 +98,37 @@ fn linger(layout: &Layout<'_>, need: &Need<'_>, power: &mut [Power], room: &mut 
             room.give_back(place, slot, *power);
             room.take(place, slot, need.min);
             *power = need.min;
+        }
+    }
+}
+
+/// Cars take less and less at the end: a car that may wait and whose charge is about to end goes on at
+/// the least power for a while, where there is room and nobody wishes less. It takes what it still
+/// needs and stops by itself.
+pub(super) fn finish(layout: &Layout<'_>, frame: &Frame, needs: &[Need<'_>], draft: &mut Draft) {
+    if !frame.wishes.is_empty() {
+        return;
+    }
+    let mut room = Room::of(frame);
+    for (need, row) in needs.iter().zip(&draft.rows) {
+        for (slot, power) in row.power.iter().enumerate() {
+            room.take(need.place(layout), slot, *power);
+        }
+    }
+    let slots = frame.horizon.slots_before(frame.horizon.start + FINISH);
+    for (need, row) in needs.iter().zip(&mut draft.rows) {
+        let last = row.power.iter().rposition(|power| power.is_positive());
+        let ends_soon = |last: &usize| need.class == Class::Planned && *last < slots;
+        let Some(last) = last.filter(ends_soon) else {
+            continue;
+        };
+        let place = need.place(layout);
+        for slot in last + 1..(last + 1 + slots).min(need.to) {
+            if room.at(place, slot) < need.min {
+                break;
+            }
+            room.take(place, slot, need.min);
+            row.power[slot] = need.min;
         }
     }
 }

@@ -250,13 +250,16 @@ impl EvseState {
 
     /// True if what it may draw did not change in `[from, until]`, as far as we know.
     fn is_steady(&self, evse: &Evse, from: Time, until: Time) -> bool {
+        let bound = self.profiles.bound(evse, &self.underneath(evse));
+        self.is_unchanged_since(from)
+            && bound.highest_within(from, until) == bound.lowest_within(from, until)
+    }
+
+    /// True if the same profile has held since `from`, as far as we know.
+    fn is_unchanged_since(&self, from: Time) -> bool {
         let profiles = &self.profiles;
         let changed = profiles.confirmed.as_ref().is_some_and(|it| it.at > from);
-        let bound = profiles.bound(evse, &self.underneath(evse));
-        profiles.outstanding.is_empty()
-            && profiles.late.is_empty()
-            && !changed
-            && bound.highest_within(from, until) == bound.lowest_within(from, until)
+        profiles.outstanding.is_empty() && profiles.late.is_empty() && !changed
     }
 
     /// Learns what the car takes at most: it draws clearly less than its profile has allowed since
@@ -269,6 +272,16 @@ impl EvseState {
         reading: Reading,
     ) {
         let Some(before) = before else { return };
+        if !self.is_unchanged_since(before.at) {
+            // A mean over two profiles says what the car took, not what it left.
+            if reading.power > TAKES_NOTHING {
+                self.full = false;
+            }
+            if self.acceptance.is_some_and(|known| reading.power > known) {
+                self.acceptance = None;
+            }
+            return;
+        }
         let allowed = bound
             .lowest_within(before.at, reading.at)
             .min(bound.at(reading.at));

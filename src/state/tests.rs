@@ -201,6 +201,33 @@ fn a_measured_drop_is_evidence_and_a_car_that_stops_is_none() {
 }
 
 #[test]
+fn nothing_is_learned_of_a_car_from_a_mean_over_two_profiles() {
+    let mut state = live(site_of(100.0, 1));
+    seen(&mut state, 0, 1);
+    let none = issue(&mut state, 1, 1, amps(1, &[(0, 0)]));
+    answer(&mut state, 2, none, applied());
+    let read = |state: &mut SiteState, second: i64| {
+        let reading = Reading {
+            power: Power::ZERO,
+            at: at(second),
+        };
+        let (evse, energy) = (evse_id(1), None);
+        let measured = EventKind::EvseMeasured {
+            evse,
+            reading,
+            energy,
+        };
+        happen(state, second, measured);
+        state.evses[&evse_id(1)].full
+    };
+    assert!(!read(&mut state, 300));
+    let high = issue(&mut state, 598, 1, amps(598, &[(0, 160)]));
+    answer(&mut state, 599, high, applied());
+    assert!(!read(&mut state, 600), "a second ago it might take nothing");
+    assert!(read(&mut state, 900));
+}
+
+#[test]
 fn a_charger_that_draws_more_than_it_may_counts_at_its_full_rating() {
     let mut state = live(site_of(10.0, 1));
     seen(&mut state, 0, 1);
