@@ -143,6 +143,48 @@ fn confirmed(plan: &Value) -> Vec<Option<f64>> {
         .collect()
 }
 
+/// Where a profile allows more than was confirmed before, slot by slot.
+fn raises(call: &Value, planned: &Value) -> Vec<String> {
+    let path = call["path"].as_str().expect("a path");
+    let evse = path.rsplit("/stay").next().expect("a session");
+    let evses = planned["evses"].as_array().expect("EVSEs");
+    let known = evses.iter().find(|it| it["evse"] == format!("E{evse}"));
+    let slots = known.expect("the EVSE")["slots"].as_array().expect("slots");
+    let instant = |value: &Value| -> chrono::DateTime<Utc> {
+        let text = value.as_str().expect("an instant");
+        text.trim_matches('"').parse().expect("of RFC 3339")
+    };
+    let body: Value =
+        serde_json::from_str(call["request"].as_str().expect("a body")).expect("JSON");
+    let profile = &body["charging_profile"];
+    let start = instant(&profile["start_date_time"]);
+    let periods = profile["charging_profile_period"]
+        .as_array()
+        .expect("periods");
+    let mut raised = Vec::new();
+    for (slot, next) in slots.iter().zip(&slots[1..]) {
+        let until = (instant(&next["start"]) - start).num_seconds();
+        let from = (instant(&slot["start"]) - start).num_seconds();
+        let begins = |period: &Value| period["start_period"].as_i64().expect("seconds");
+        let holds = periods.iter().enumerate().filter(|(index, period)| {
+            let ends = periods.get(index + 1).map_or(i64::MAX, begins);
+            begins(period) < until && ends > from.max(0)
+        });
+        let amps = holds
+            .map(|(_, period)| period["limit"].as_f64().expect("amperes"))
+            .fold(0.0, f64::max);
+        // 230 V and a tenth more.
+        let (asked, held) = (
+            amps * 0.253,
+            slot["confirmed_kw"].as_f64().expect("confirmed"),
+        );
+        if asked > held + 0.03 {
+            raised.push(format!("{}: {asked} of {held} kW", slot["start"]));
+        }
+    }
+    raised
+}
+
 fn site() -> Value {
     let evses: Vec<Value> = (1..=CARS)
         .map(|n| {
@@ -191,7 +233,8 @@ async fn killed_while_sessions_run_it_comes_back_knowing_all_and_reads_back_befo
     })
     .await;
     let sessions = rest.get("/sites/depot/sessions").await;
-    let before = confirmed(&rest.get("/sites/depot/plan").await);
+    let planned = rest.get("/sites/depot/plan").await;
+    let before = confirmed(&planned);
     assert_eq!(
         sessions
             .as_array()
@@ -224,22 +267,34 @@ async fn killed_while_sessions_run_it_comes_back_knowing_all_and_reads_back_befo
         .as_array()
         .or(exchanges["exchanges"].as_array())
         .cloned();
-    let calls: Vec<String> = exchanges
+    let sent: Vec<Value> = exchanges
         .expect("a list")
-        .iter()
+        .into_iter()
         .rev()
         .filter(|call| call["direction"] == "sent")
+        .collect();
+    let calls: Vec<String> = sent
+        .iter()
         .map(|call| format!("{} {}", call["method"], call["path"]))
         .collect();
     let read = calls
         .iter()
         .position(|call| call.contains("GET") && call.contains("sessions"));
-    let raised = calls.iter().position(|call| call.contains("PUT"));
-    assert!(read.is_some(), "sessions were read: {calls:?}");
-    assert!(
-        raised.is_none() || raised > read,
-        "read back before anything is set: {calls:?}"
-    );
+    let Some(read) = read else {
+        unreachable!("sessions were not read: {calls:?}");
+    };
+    // What is set before that raises nothing.
+    let early = sent
+        .iter()
+        .take(read)
+        .filter(|call| call["method"] == "PUT");
+    for call in early {
+        let raised = raises(call, &planned);
+        assert!(
+            raised.is_empty(),
+            "{raised:?}, before what holds was read: {call}"
+        );
+    }
     let now = rest.get("/sites/depot/sessions").await;
     assert_eq!(
         now.as_array().or(now["sessions"].as_array()).map(Vec::len),
