@@ -7,6 +7,7 @@ mod frame;
 mod golden;
 mod missing;
 mod properties;
+mod resolver;
 mod rules;
 mod wishes;
 
