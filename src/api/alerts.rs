@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::auth::{Access, Scope};
 use super::sites::{Answer, no_query};
-use super::{ApiState, foresight};
+use super::{ApiState, feeds, foresight};
 use crate::domain::event::PartnerHealth;
 use crate::domain::evse::EvseSource;
 use crate::domain::policy::Policy;
@@ -35,7 +35,7 @@ pub(super) struct Alert {
     pub(super) severity: Severity,
     /// A stable word for programs.
     pub(super) kind: &'static str,
-    /// What it is about: an EVSE, a circuit, a partner, a charger, or the site.
+    /// What it is about: an EVSE, a circuit, a partner, a charger, a feed, or the site.
     pub(super) subject: String,
     pub(super) since: Option<Time>,
     /// What is the matter.
@@ -57,6 +57,7 @@ pub(super) async fn list(api: Data<ApiState>, request: HttpRequest, path: Path<S
         &stations.unwrap_or_default(),
         now,
     ));
+    alerts.extend(feeds::alerts(&api.feeds, &key, now));
     alerts.sort_by_key(|alert| alert.severity);
     Ok(HttpResponse::Ok().json(json!({"site": key.site, "at": now, "alerts": alerts})))
 }

@@ -27,7 +27,7 @@ struct Book {
 }
 
 /// An independent VTN on loopback; it stops with the test.
-struct Vtn {
+pub(super) struct Vtn {
     url: String,
     book: Arc<Mutex<Book>>,
     server: actix_web::dev::ServerHandle,
@@ -41,7 +41,7 @@ impl Drop for Vtn {
 }
 
 impl Vtn {
-    fn start() -> Self {
+    pub(super) fn start() -> Self {
         let book: Arc<Mutex<Book>> = Arc::default();
         let state = Data::from(book.clone());
         let server = HttpServer::new(move || {
@@ -68,7 +68,7 @@ impl Vtn {
         }
     }
 
-    fn holds(&self, events: Vec<Value>) {
+    pub(super) fn holds(&self, events: Vec<Value>) {
         self.book.lock().expect("sound").events = events;
     }
 
@@ -76,7 +76,7 @@ impl Vtn {
         what(&mut self.book.lock().expect("sound"))
     }
 
-    fn feed(&self, kind: &str) -> Value {
+    pub(super) fn feed(&self, kind: &str) -> Value {
         json!({
             "kind": kind, "format": "openadr", "url": self.url, "secret": SECRET,
             "every": "PT30S", "stale_after": "PT5M",

@@ -1,30 +1,22 @@
 //! A small depot in virtual time: the whole service on a clock of the test's, stations on real
 //! sockets, cars.
 
-use std::sync::Arc;
-use std::time::Duration;
-
 use chrono::TimeDelta;
-use evenload::config::{Config, Secret};
 use evenload::domain::evse::Phase;
 use evenload::domain::ports::Clock as _;
 use evenload::domain::quantity::{Current, Energy, Power, Price, Voltage};
 use evenload::domain::time::Time;
 use evenload::ocpp::version::Version;
-use evenload::service::{Base, Running, start};
+use evenload::service::Running;
 use evenload::sim::clock::VirtualClock;
 use evenload::sim::station::{Fleet, FleetOptions, Oddities, StationSpec};
 use evenload::sim::world::{Car, Cause, Depot, Excursion, Grid, PriceSeries, SimEvse, Taper};
 use evenload::store::memory::MemoryStore;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
-const TOKEN: &str = "test-admin-token-0123456789abcdef";
+use crate::in_virtual_time::{PATIENCE, call, serve, settle};
+
 const PASSWORD: &str = "0123456789ABCDEF0123";
-/// Real time that everybody may take until nothing is under way.
-const PATIENCE: Duration = Duration::from_secs(45);
-/// Real time without any movement after which nothing is waited for.
-const STILL: Duration = Duration::from_secs(1);
 
 /// Longest time above the limit that a charger which does not obey may cause, in seconds.
 const LONGEST_S: i64 = 30;
@@ -132,7 +124,6 @@ impl Plan {
 
     /// Plays it to its end.
     pub(crate) async fn plays(&self) -> Outcome {
-        drop(rustls::crypto::ring::default_provider().install_default());
         let folder = tempfile::tempdir().expect("a folder");
         let clock = VirtualClock::new(noon());
         let mut store = MemoryStore::new();
@@ -237,76 +228,4 @@ impl Plan {
             call(service, "PUT", &path, &departure).await;
         }
     }
-}
-
-async fn serve(
-    clock: &VirtualClock,
-    store: &MemoryStore,
-    folder: &std::path::Path,
-    port: u16,
-) -> Running {
-    let mut config = Config::default();
-    config.server.listen.set_port(port);
-    config.data.dir = folder.to_path_buf();
-    config.api.admin_token = Some(Secret::new(TOKEN));
-    config.ocpp.boot_quiet_s = 0;
-    config.ocpp.meter_interval_s = 60;
-    let base = Base {
-        clock: Arc::new(clock.clone()),
-        store: Arc::new(store.clone()),
-    };
-    start(config, base).await.expect("starts")
-}
-
-async fn call(service: &Running, method: &str, path: &str, body: &Value) -> Value {
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .build()
-        .expect("a client");
-    let url = format!("http://{}/api/v1{path}", service.address);
-    let mut request = http
-        .request(method.parse().expect("a method"), url)
-        .bearer_auth(TOKEN);
-    if !body.is_null() {
-        request = request.json(body);
-    }
-    let answer = request.send().await.expect("answered");
-    let status = answer.status();
-    let body = answer.json().await.unwrap_or(Value::Null);
-    assert!(status.is_success(), "{path}: {status} {body}");
-    body
-}
-
-/// Waits until nothing is under way on either side, or for [`STILL`] until anything moves: somebody
-/// waits for an answer that never comes, and time has to go on.
-async fn settle(service: &Running, fleet: &Fleet, clock: &VirtualClock) {
-    let settled = async {
-        let mut before = None;
-        let mut moved = Instant::now();
-        loop {
-            let idle = fleet.in_flight() == 0
-                && clock.woken() == 0
-                && service.activity.is_idle()
-                && service.stations.is_idle();
-            let begun = (
-                idle,
-                fleet.begun(),
-                service.activity.begun(),
-                service.stations.begun(),
-            );
-            if before != Some(begun) {
-                before = Some(begun);
-                moved = Instant::now();
-            } else if idle || moved.elapsed() > STILL {
-                return;
-            }
-            tokio::time::sleep(Duration::from_micros(500)).await;
-        }
-    };
-    let settled = tokio::time::timeout(PATIENCE, settled).await;
-    assert!(
-        settled.is_ok(),
-        "something is still under way at {}",
-        clock.now()
-    );
 }

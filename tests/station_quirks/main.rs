@@ -2,6 +2,8 @@
 //! could fill alone, one of them odd. It stays under its limit and every car is ready.
 
 mod depot;
+#[path = "../common/in_virtual_time.rs"]
+mod in_virtual_time;
 
 use depot::{Outcome, Plan};
 use evenload::ocpp::version::Version;

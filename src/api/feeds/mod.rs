@@ -1,6 +1,7 @@
 //! `/sites/{site}/feeds`: documents that are asked for again and again, and how they are;
 //! `/connections`: every source of signals and how fresh it is.
 
+mod alerts;
 mod body;
 pub mod book;
 
@@ -8,6 +9,7 @@ use actix_web::web::{Data, Path, Payload};
 use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 
+pub(super) use self::alerts::alerts;
 pub use self::book::{FeedBook, FeedHealth, SourceState};
 use super::ApiState;
 use super::audit::remark;

@@ -269,6 +269,8 @@ export default {
   "Price": "Preis",
   "Price now": "Preis jetzt",
   "Prices as CSV": "Preise als CSV",
+  "A source is silent": "Eine Quelle schweigt",
+  "A source is lost": "Eine Quelle ist verloren",
   "Prices end soon": "Preise enden bald",
   "Quality": "Güte",
   "Reached by": "Erreicht über",

@@ -87,6 +87,8 @@ const ALERTS = {
   vehicle_missing: "Not plugged in",
   station_offline: "Charger offline",
   price_late: "Prices end soon",
+  source_stale: "A source is silent",
+  source_failed: "A source is lost",
 };
 export const alertTitle = (kind) => t(ALERTS[kind] ?? kind.replaceAll("_", " "));
 
@@ -103,6 +105,8 @@ const GERMAN_ALERTS = {
   vehicle_missing: ["Für eine eingetragene Abfahrt ist niemand angeschlossen; {kw} werden gebraucht.", "Anschließen, oder die Abfahrt verlegen oder zurückziehen."],
   station_offline: ["Lader {subject} ist nicht verbunden; {kw} bleiben für ihn vorgehalten.", "Strom und Netz prüfen. Inzwischen gelten sein letztes Profil und danach sein Rückfallwert."],
   price_late: ["Die bekannten Preise enden bald; dann werden die des Vortags angenommen.", "Prüfen, was die Preise schickt."],
+  source_stale: ["Die Quelle {subject} sagt nichts; was sie ankündigte, gilt weiter.", "Ist ihre Adresse von hier erreichbar und ihr Geheimnis noch richtig?"],
+  source_failed: ["Die Quelle {subject} ist verloren; es gilt, was dafür einspringt.", "Ist ihre Adresse von hier erreichbar und ihr Geheimnis noch richtig?"],
   meter_stale: ["Der Standortzähler schweigt; {kw} andere Last werden angenommen.", "Prüfen, was die Zählerwerte schickt."],
 };
 // Powers and energies as people read them: 4,072 kW, not 4072.000 kW.

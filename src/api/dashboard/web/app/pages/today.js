@@ -196,6 +196,8 @@ const PLACES = {
   vehicle_missing: ["#/vehicles", "Vehicles"],
   station_offline: ["#/chargers", "Chargers"],
   price_late: ["#/signals", "Signals"],
+  source_stale: ["#/signals", "Signals"],
+  source_failed: ["#/signals", "Signals"],
 };
 
 function Remedy({ alert }) {
