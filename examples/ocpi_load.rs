@@ -98,7 +98,7 @@ async fn main() {
 
     let delays = |platforms: &[Cpo]| {
         let delays = platforms.iter().flat_map(Cpo::first_profile_delays);
-        load::waited(delays.collect())
+        load::waited(delays.collect(), "sessions")
     };
     println!("push -> profile PUT: {} of {total}", delays(up));
     if down > 0 {

@@ -66,7 +66,10 @@ async fn main() {
     }
     let first = cpo[0].first_profile_delays();
     let before = first.len();
-    println!("first profile, all at once: {}", load::waited(first));
+    println!(
+        "first profile, all at once: {}",
+        load::waited(first, "sessions")
+    );
 
     println!("{arrivals} cars arrive, one every {ARRIVAL_EVERY}, while {running} charge ...");
     let begun = SystemClock.now() + TimeDelta::seconds(1);
@@ -89,7 +92,10 @@ async fn main() {
         cpo[0].counts().profiles_set,
         cpo[0].counts().failures
     );
-    println!("first profile of an arrival: {}", load::waited(delays));
+    println!(
+        "first profile of an arrival: {}",
+        load::waited(delays, "sessions")
+    );
     println!("{}", expense.so_far());
 
     cpo[0].stop().await;

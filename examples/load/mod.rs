@@ -77,11 +77,21 @@ impl Service {
             .await;
     }
 
-    async fn call(&self, method: &str, path: &str, body: Value) {
+    /// Where it listens.
+    pub(crate) fn address(&self) -> std::net::SocketAddr {
+        self.running.address
+    }
+
+    /// A call that must succeed.
+    pub(crate) async fn call(&self, method: &str, path: &str, body: Value) {
         let url = format!("http://{}/api/v1{path}", self.running.address);
         let method = method.parse().expect("a method");
         let request = self.http.request(method, url).bearer_auth(&self.token);
-        let answer = request.json(&body).send().await.expect("an answer");
+        let request = match &body {
+            Value::Null => request,
+            body => request.json(body),
+        };
+        let answer = request.send().await.expect("an answer");
         let status = answer.status();
         let text = answer.text().await.unwrap_or_default();
         assert!(status.is_success(), "{path}: {status} {text}");
@@ -142,15 +152,15 @@ pub(crate) fn step(platforms: &[Cpo]) {
     }
 }
 
-/// How long sessions waited for their first profiles, as a line.
-pub(crate) fn waited(mut delays: Vec<Duration>) -> String {
+/// Durations of so many things, as a line.
+pub(crate) fn waited(mut delays: Vec<Duration>, things: &str) -> String {
     delays.sort();
     let at = |percent: usize| {
         let index = (delays.len() * percent).div_ceil(100).max(1) - 1;
         delays.get(index).copied().unwrap_or_default().as_millis()
     };
     format!(
-        "p50 {} ms, p90 {} ms, p99 {} ms, longest {} ms ({} sessions)",
+        "p50 {} ms, p90 {} ms, p99 {} ms, longest {} ms ({} {things})",
         at(50),
         at(90),
         at(99),

@@ -177,16 +177,17 @@ fn table(scenario: &Scenario, totals: &Totals, object: &serde_json::Value) {
     ));
     output::line(&format!("self-caused violations: {}", totals.violations()));
     output::line(
-        "excursions         in the way      count    p99 s    max s  known: p99 s    max s",
+        "excursions         in the way      count    p99 s    max s  known: p50 s    p99 s    max s",
     );
     for row in totals.rows() {
         output::line(&format!(
-            "{:<18} {:<12} {:>8} {:>8.1} {:>8.1} {:>13.1} {:>8.1}",
+            "{:<18} {:<12} {:>8} {:>8.1} {:>8.1} {:>13.1} {:>8.1} {:>8.1}",
             format!("{:?}", row.cause),
             format!("{:?}", row.hindrance),
             row.count,
             row.p99_s,
             row.max_s,
+            row.known_p50_s,
             row.known_p99_s,
             row.known_max_s
         ));

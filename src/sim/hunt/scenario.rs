@@ -272,8 +272,11 @@ mod tests {
     const TEXT: &str = include_str!("../../../examples/simulate/hunt.toml");
 
     #[test]
-    fn the_committed_scenario_is_sound() {
-        Scenario::read(TEXT).expect("it can be read");
+    fn the_committed_scenarios_are_sound() {
+        const CUTS: &str = include_str!("../../../examples/simulate/limit_cut.toml");
+        for text in [TEXT, CUTS] {
+            Scenario::read(text).expect("it can be read");
+        }
     }
 
     #[test]

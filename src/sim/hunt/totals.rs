@@ -36,7 +36,8 @@ pub struct Totals {
     events: u64,
 }
 
-/// Excursions of one cause. Durations are in seconds; of 100, 99 are not longer than the `p99`.
+/// Excursions of one cause. Durations are in seconds; of 100, 50 are not longer than the `p50` and 99 not
+/// longer than the `p99`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Row {
     /// What made power pass a limit.
@@ -46,10 +47,14 @@ pub struct Row {
     /// How many.
     pub count: u64,
     /// From beginning to end.
+    pub p50_s: f64,
+    /// The same.
     pub p99_s: f64,
     /// The same, the longest.
     pub max_s: f64,
     /// From when on the service could know.
+    pub known_p50_s: f64,
+    /// The same.
     pub known_p99_s: f64,
     /// The same, the longest.
     pub known_max_s: f64,
@@ -115,10 +120,12 @@ impl Totals {
                     cause: *cause,
                     hindrance: *hindrance,
                     count: u64::try_from(spans.len()).unwrap_or(u64::MAX),
-                    p99_s: whole.0,
-                    max_s: whole.1,
-                    known_p99_s: known.0,
-                    known_max_s: known.1,
+                    p50_s: whole[0],
+                    p99_s: whole[1],
+                    max_s: whole[2],
+                    known_p50_s: known[0],
+                    known_p99_s: known[1],
+                    known_max_s: known[2],
                 }
             })
             .collect()
@@ -160,8 +167,9 @@ impl Totals {
     }
 }
 
-/// The 99th percentile and the longest of durations in ms, in seconds; 0 where there are none.
-fn seconds(spans: impl Iterator<Item = i64>) -> (f64, f64) {
+/// The median, the 99th percentile and the longest of durations in ms, in seconds; 0 where there are
+/// none.
+fn seconds(spans: impl Iterator<Item = i64>) -> [f64; 3] {
     let mut spans: Vec<i64> = spans.collect();
     spans.sort_unstable();
     let count = spans.len();
@@ -170,5 +178,5 @@ fn seconds(spans: impl Iterator<Item = i64>) -> (f64, f64) {
         #[expect(clippy::cast_precision_loss, reason = "durations are far below 2^53")]
         ms.map_or(0.0, |ms| *ms as f64 / 1000.0)
     };
-    (at(count * 99 / 100), at(count))
+    [at(count / 2), at(count * 99 / 100), at(count)]
 }
