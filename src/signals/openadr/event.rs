@@ -64,6 +64,10 @@ impl Length {
         })
     }
 
+    pub(super) fn is_forever(self) -> bool {
+        self == Self::Forever
+    }
+
     pub(super) fn is_zero(self) -> bool {
         self == Self::ZERO
     }
@@ -212,15 +216,59 @@ impl Event {
                 .get("priority")
                 .and_then(Value::as_u64)
                 .unwrap_or(u64::MAX),
-            modified: ["modificationDateTime", "createdDateTime"]
-                .iter()
-                .find_map(|name| instant(value.get(*name)?.as_str()?)),
+            modified: modified(value),
             duration: length(value.get("duration"), "/duration")?,
             period: period(value.get("intervalPeriod"))?,
             intervals,
             units: word("units"),
             currency: word("currency"),
         }))
+    }
+
+    /// When an event's intervals are, whatever they say: each has its id as its one payload. One that
+    /// has no intervals goes on in steps of its period, an hour where none is given.
+    pub(super) fn outline(value: &Value) -> Result<Self, String> {
+        let list = value.get("intervals").and_then(Value::as_array);
+        let list = list.filter(|list| !list.is_empty());
+        let mut period = period(value.get("intervalPeriod"))?;
+        let mut duration = length(value.get("duration"), "/duration")?;
+        let named = |id: String| {
+            vec![Payload {
+                type_: id,
+                value: None,
+            }]
+        };
+        let mut intervals = Vec::new();
+        for (index, interval) in list.into_iter().flatten().take(MAX_INTERVALS).enumerate() {
+            let id = interval.get("id").and_then(Value::as_i64);
+            intervals.push(Interval {
+                period: self::period(interval.get("intervalPeriod"))
+                    .map_err(|detail| format!("/intervals/{index}{detail}"))?,
+                values: named(id.map_or_else(|| index.to_string(), |id| id.to_string())),
+            });
+        }
+        if intervals.is_empty() {
+            let hour = Length::Of {
+                months: 0,
+                seconds: 3_600,
+            };
+            period.duration.get_or_insert(hour);
+            duration.get_or_insert(Length::Forever);
+            intervals.push(Interval {
+                period: Period::default(),
+                values: named(String::new()),
+            });
+        }
+        Ok(Self {
+            id: text(value, "id").unwrap_or("?").to_owned(),
+            priority: u64::MAX,
+            modified: modified(value),
+            duration,
+            period,
+            intervals,
+            units: None,
+            currency: None,
+        })
     }
 
     /// Whose word counts, the lower first.
@@ -258,6 +306,17 @@ impl Event {
         };
         Unit::read(kind, &text, currency)
     }
+}
+
+/// A text member.
+pub(super) fn text<'v>(value: &'v Value, name: &str) -> Option<&'v str> {
+    value.get(name)?.as_str()
+}
+
+fn modified(value: &Value) -> Option<Time> {
+    ["modificationDateTime", "createdDateTime"]
+        .iter()
+        .find_map(|name| instant(text(value, name)?))
 }
 
 fn period(value: Option<&Value>) -> Result<Period, String> {

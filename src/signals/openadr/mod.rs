@@ -7,6 +7,9 @@
 //! Source: `OpenADR` 3.1.0 Definition, sections on events, intervals and enumerations.
 
 mod event;
+pub mod report;
+#[cfg(test)]
+mod report_tests;
 mod schedule;
 #[cfg(test)]
 mod tests;

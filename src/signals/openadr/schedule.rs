@@ -14,22 +14,43 @@ use crate::domain::signal::MAX_SIGNAL_SLOTS;
 use crate::domain::time::Time;
 
 /// How far back and ahead slots are laid out; "for ever" ends there, and moves on with every reading.
-const BACK: TimeDelta = TimeDelta::days(8);
-const AHEAD: TimeDelta = TimeDelta::days(400);
-/// What is for ever ends at a border of so much, so that it is not news at every reading.
-const GRAIN_S: i64 = 30 * 86_400;
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Reach {
+    pub(super) back: TimeDelta,
+    pub(super) ahead: TimeDelta,
+    /// What is for ever ends at a border of so much, so that it is not news at every reading.
+    pub(super) grain_s: i64,
+}
+
+/// Of what becomes a signal.
+const OF_SIGNALS: Reach = Reach {
+    back: TimeDelta::days(8),
+    ahead: TimeDelta::days(400),
+    grain_s: 30 * 86_400,
+};
 
 /// From when to when a payload holds.
 pub(super) type Held = (Time, Time, Payload);
 
 /// The slots, sorted, without overlap.
 pub(super) fn lay_out(event: &Event, salt: &str, now: Time) -> Result<Vec<Held>, String> {
+    let numbered = numbered(event, salt, now, OF_SIGNALS)?;
+    Ok(numbered.into_iter().map(|(_, held)| held).collect())
+}
+
+/// The same, each with its number since the event's first slot, whatever is passed by as over.
+pub(super) fn numbered(
+    event: &Event,
+    salt: &str,
+    now: Time,
+    reach: Reach,
+) -> Result<Vec<(i64, Held)>, String> {
     if event.period.duration.is_some_and(Length::is_zero) && event.period.start == Some(Start::Now)
     {
         // Cancelled.
         return Ok(Vec::new());
     }
-    let border = (now + AHEAD).timestamp().div_euclid(GRAIN_S) * GRAIN_S;
+    let border = (now + reach.ahead).timestamp().div_euclid(reach.grain_s) * reach.grain_s;
     let latest = chrono::DateTime::from_timestamp(border, 0).unwrap_or(now);
     let anchor = event.modified.unwrap_or(now).min(now);
     let base = match event.period.start {
@@ -46,36 +67,41 @@ pub(super) fn lay_out(event: &Event, salt: &str, now: Time) -> Result<Vec<Held>,
         Some(length) => after(begins, length, latest),
     };
     let period = end - begins;
-    let mut slots = Vec::new();
+    let mut slots: Vec<(i64, Held)> = Vec::new();
     let mut shift = TimeDelta::zero();
+    let per_round = i64::try_from(round.len()).map_err(|_| "too many slots")?;
+    let mut first_number = 0;
     // The rounds that are over are passed by.
     if until > end && period > TimeDelta::zero() {
-        let over = (now - BACK - end).num_seconds().max(0) / period.num_seconds().max(1);
+        let over = (now - reach.back - end).num_seconds().max(0) / period.num_seconds().max(1);
         let over = i32::try_from(over).map_err(|_| "it repeats too often")?;
         shift = period.checked_mul(over).ok_or("it repeats too often")?;
+        first_number = i64::from(over) * per_round;
     }
     loop {
-        for (from, to, payload) in &round {
+        for (number, (from, to, payload)) in (first_number..).zip(&round) {
             let (from, to) = (*from + shift, (*to + shift).min(until));
-            if from < to && to > now - BACK && from < latest {
-                slots.push((from, to, payload.clone()));
+            if from < to && to > now - reach.back && from < latest {
+                slots.push((number, (from, to, payload.clone())));
             }
             if slots.len() > MAX_SIGNAL_SLOTS {
                 return Err(format!("it has more than {MAX_SIGNAL_SLOTS} slots"));
             }
         }
         shift += period;
+        first_number += per_round;
         if period <= TimeDelta::zero() || begins + shift >= until.min(latest) {
             break;
         }
     }
-    slots.sort_by_key(|(from, _, _)| *from);
+    slots.sort_by_key(|(_, (from, _, _))| *from);
     // Of intervals that overlap within an event the later start cuts the earlier one.
     for index in 1..slots.len() {
-        let next = slots[index].0;
-        slots[index - 1].1 = slots[index - 1].1.min(next);
+        let next = slots[index].1.0;
+        let before = &mut slots[index - 1].1;
+        before.1 = before.1.min(next);
     }
-    slots.retain(|(from, to, _)| from < to);
+    slots.retain(|(_, (from, to, _))| from < to);
     Ok(slots)
 }
 
