@@ -127,7 +127,7 @@ async fn own(service: &Service) -> Chargers {
         odd: Oddities::default(),
     });
     let options = FleetOptions {
-        url: format!("ws://{}/ocpp", service.address()),
+        url: format!("ws://{}/ocpp", service.running.address),
         password: PASSWORD.into(),
         meter_interval: TimeDelta::seconds(10),
     };

@@ -3,7 +3,7 @@
 //! beside the service's own settlement, so that a program that knows neither can compare them:
 //!
 //! ```sh
-//! cargo run --release --example dispatch_proof -- --kw 40 --at 10 --out /tmp/proof
+//! cargo run --release --example dispatch_proof -- --kw 40 --at 9 --out /tmp/proof
 //! python3 examples/dispatch_proof/check.py /tmp/proof
 //! ```
 
@@ -32,7 +32,7 @@ struct Wish {
 fn wish() -> Result<Wish, Failure> {
     let mut wish = Wish {
         kw: 40.0,
-        hour: 10,
+        hour: 9,
         out: PathBuf::from("proof"),
     };
     let mut arguments = std::env::args().skip(1);

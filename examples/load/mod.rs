@@ -21,7 +21,7 @@ const CAR_KW: f64 = 11.04;
 
 /// The whole service.
 pub(crate) struct Service {
-    running: Running,
+    pub(crate) running: Running,
     token: String,
     folder: PathBuf,
     http: reqwest::Client,
@@ -75,11 +75,6 @@ impl Service {
         let live = json!({"mode": "live"});
         self.call("PUT", &format!("/sites/{partner}/mode"), live)
             .await;
-    }
-
-    /// Where it listens.
-    pub(crate) fn address(&self) -> std::net::SocketAddr {
-        self.running.address
     }
 
     /// A call that must succeed.

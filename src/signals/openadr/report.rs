@@ -14,7 +14,7 @@
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 
-use super::event::{Event, text};
+use super::event::{Event, Length, text};
 use super::schedule;
 use crate::domain::dispatch::{Measured, Quality};
 use crate::domain::quantity::Power;
@@ -193,7 +193,7 @@ pub fn schedule(event: &Value, reporter: Reporter<'_>, now: Time) -> Schedule {
             (number, Window { id, start, end })
         })
         .collect();
-    let is_endless = outline.duration.is_some_and(|it| it.is_forever());
+    let is_endless = outline.duration.is_some_and(Length::is_forever);
     for (index, request) in asked.iter().take(MAX_REQUESTS).enumerate() {
         let place = format!("event {id}, /reportDescriptors/{index}");
         match Request::read(request, reporter) {

@@ -19,12 +19,12 @@ const US: Reporter<'_> = Reporter {
 };
 
 /// Four hours from 12:00 that ask for one report.
-fn asks(request: Value) -> Value {
+fn asks(request: &Value) -> Value {
     let interval = |id: i64| json!({"id": id, "payloads": []});
     json!({
         "id": "e1", "intervalPeriod": {"start": "2026-11-22T12:00:00Z", "duration": "PT1H"},
         "intervals": (10..14).map(interval).collect::<Vec<_>>(),
-        "reportDescriptors": [request],
+        "reportDescriptors": [request.clone()],
     })
 }
 
@@ -38,7 +38,7 @@ fn ids(due: &Due) -> Vec<i64> {
 
 #[test]
 fn by_default_all_intervals_are_reported_once_at_the_end_of_the_last() {
-    let event = asks(json!({"payloadType": "USAGE"}));
+    let event = asks(&json!({"payloadType": "USAGE"}));
     let early = schedule(&event, US, t("2026-11-22T15:59:00Z"));
     assert_eq!(early.due, []);
     assert_eq!(early.next, Some(t("2026-11-22T16:00:00Z")));
@@ -52,7 +52,7 @@ fn by_default_all_intervals_are_reported_once_at_the_end_of_the_last() {
 
 #[test]
 fn every_interval_can_be_reported_when_it_is_over() {
-    let event = asks(json!({
+    let event = asks(&json!({
         "payloadType": "DEMAND", "startInterval": 1, "numIntervals": 1, "repeat": -1,
     }));
     assert_eq!(due(&event, "2026-11-22T12:59:00Z"), []);
@@ -67,7 +67,7 @@ fn every_interval_can_be_reported_when_it_is_over() {
 
 #[test]
 fn repeat_and_frequency_space_them_out() {
-    let event = asks(json!({
+    let event = asks(&json!({
         "payloadType": "USAGE", "startInterval": 2, "numIntervals": 2, "frequency": 1, "repeat": 2,
     }));
     let found = due(&event, "2026-11-22T20:00:00Z");
@@ -77,7 +77,7 @@ fn repeat_and_frequency_space_them_out() {
 
 #[test]
 fn a_forecast_looks_ahead_and_only_the_newest_is_told() {
-    let event = asks(json!({
+    let event = asks(&json!({
         "payloadType": "UP_REGULATION_AVAILABLE", "historical": false, "frequency": 1, "repeat": -1,
     }));
     assert_eq!(
@@ -127,7 +127,7 @@ fn an_event_that_only_asks_goes_on_for_ever() {
 
 #[test]
 fn what_is_not_ours_or_cannot_be_read_is_said_and_leaves_the_rest() {
-    let mut event = asks(json!({"payloadType": "STORAGE_CHARGE_LEVEL"}));
+    let mut event = asks(&json!({"payloadType": "STORAGE_CHARGE_LEVEL"}));
     event["reportDescriptors"] = json!([
         {"payloadType": "STORAGE_CHARGE_LEVEL"},
         {"payloadType": "USAGE", "repeat": "often"},
@@ -150,7 +150,7 @@ fn what_is_not_ours_or_cannot_be_read_is_said_and_leaves_the_rest() {
     );
 }
 
-fn body(request: Value, figure: Figure) -> Value {
+fn body(request: &Value, figure: Figure) -> Value {
     let event = asks(request);
     let now = t("2026-11-22T13:30:00Z");
     let plan = schedule(&event, US, now);
@@ -181,7 +181,7 @@ fn a_report_says_what_was_asked_for_in_its_units() {
         is_curtailed: true,
     };
     let past = |payload: &str| json!({"payloadType": payload, "startInterval": 1});
-    let told = body(past("USAGE"), figure);
+    let told = body(&past("USAGE"), figure);
     assert_eq!(told["eventID"], "e1");
     assert_eq!(told["clientName"], "depot");
     assert_eq!(told["payloadDescriptors"][0]["units"], "KWH");
@@ -197,13 +197,10 @@ fn a_report_says_what_was_asked_for_in_its_units() {
             {"type": "DATA_QUALITY", "values": ["ESTIMATED"]}])
     );
     let mut peak = past("DEMAND");
-    assert_eq!(
-        first(&body(peak.clone(), figure))[0]["values"],
-        json!([12.5])
-    );
+    assert_eq!(first(&body(&peak, figure))[0]["values"], json!([12.5]));
     peak["readingType"] = json!("PEAK");
     peak["aggregate"] = json!(true);
-    let told = body(peak, figure);
+    let told = body(&peak, figure);
     assert_eq!(first(&told)[0]["values"], json!([30.0]));
     assert_eq!(told["payloadDescriptors"][0]["readingType"], "PEAK");
     assert_eq!(told["resources"][0]["resourceName"], "AGGREGATED_REPORT");
@@ -217,7 +214,7 @@ fn a_report_says_what_was_asked_for_in_its_units() {
         ("BASELINE", 40.0, "KW"),
         ("DEMAND", 20.0, "KW"),
     ] {
-        let told = body(ahead(payload), figure);
+        let told = body(&ahead(payload), figure);
         assert_eq!(
             first(&told)[0],
             json!({"type": payload, "values": [value]}),
@@ -225,12 +222,12 @@ fn a_report_says_what_was_asked_for_in_its_units() {
         );
         assert_eq!(told["payloadDescriptors"][0]["units"], units, "{payload}");
     }
-    let state = body(past("OPERATING_STATE"), figure);
+    let state = body(&past("OPERATING_STATE"), figure);
     assert_eq!(first(&state)[0]["values"], json!(["RUNNING_CURTAILED"]));
     assert_eq!(state["payloadDescriptors"][0].get("units"), None);
-    let idle = body(past("OPERATING_STATE"), Figure::default());
+    let idle = body(&past("OPERATING_STATE"), Figure::default());
     assert_eq!(first(&idle)[0]["values"], json!(["IDLE_NORMAL"]));
-    let unknown = body(past("USAGE"), Figure::default());
+    let unknown = body(&past("USAGE"), Figure::default());
     assert_eq!(
         first(&unknown),
         json!([{"type": "DATA_QUALITY", "values": ["MISSING"]}])
