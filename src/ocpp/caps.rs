@@ -12,6 +12,8 @@ use crate::domain::profile::RateUnit;
 /// The stack level we use where the station takes so high a one. Above 0, so that what an installer
 /// left there does not hide ours; low, because some stations report far more than they take.
 const STACK_LEVEL: u32 = 2;
+/// What a station refused that refused a dynamic profile.
+const DYNAMIC: &str = "dynamic profiles";
 /// Longest value of a setting that is kept, in bytes.
 const MAX_VALUE_BYTES: usize = 2_500;
 
@@ -58,17 +60,21 @@ pub enum Quirk {
     NoTrigger,
     /// Keeps no list of tokens.
     NoLocalList,
+    /// Takes limits one by one into a dynamic profile (2.1). Only by the operator's word: while we
+    /// are silent, what was planned to rise later does not.
+    DynamicProfiles,
 }
 
 impl Quirk {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::StackZeroOnly,
         Self::AbsoluteOnly,
         Self::WattsOnly,
         Self::NoComposite,
         Self::NoTrigger,
         Self::NoLocalList,
+        Self::DynamicProfiles,
     ];
 
     /// As it is written.
@@ -80,6 +86,7 @@ impl Quirk {
             Self::NoComposite => "no_composite",
             Self::NoTrigger => "no_trigger",
             Self::NoLocalList => "no_local_list",
+            Self::DynamicProfiles => "dynamic_profiles",
         }
     }
 }
@@ -137,6 +144,23 @@ impl Caps {
     pub fn has(&self, quirk: Quirk) -> bool {
         let told = self.told.get(&quirk).copied();
         told.unwrap_or_else(|| self.quirks.contains(&quirk))
+    }
+
+    /// True if limits are pushed into dynamic profiles: the operator says so, and it has neither
+    /// said that it has none nor refused one.
+    pub fn takes_dynamic(&self) -> bool {
+        let says = self
+            .settings
+            .get("SmartChargingCtrlr.SupportsFeature[DynamicProfiles]");
+        self.version == Some(Version::V21)
+            && self.has(Quirk::DynamicProfiles)
+            && says.is_none_or(|says| says.trim() == "true")
+            && !self.refused.contains(DYNAMIC)
+    }
+
+    /// It refused a dynamic profile: not tried again.
+    pub fn refuses_dynamic(&mut self) {
+        self.refused.insert(DYNAMIC.to_owned());
     }
 
     /// True if it says that it keeps a list of tokens.

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use chrono::TimeDelta;
+
 use super::books::Entry;
 use super::edge::Edge;
 use super::known::{Known, transaction_prefix};
 use super::station::Fact;
-use crate::domain::event::EventKind;
+use crate::domain::event::{EventKind, OverrideAction};
 use crate::domain::evse::EvseSource;
 use crate::domain::id::{DepartureKey, EvseId, SessionId, SiteKey, StationId};
 use crate::domain::ports::{PortError, RecordWrite};
 use crate::domain::session::{Needs, Reading, Session, SessionStatus};
 use crate::domain::time::Time;
 
+/// How long a driver's priority charging holds unless its end is heard of, in hours.
+const PRIORITY_H: i64 = 24;
 /// Highest EVSE number that is looked for when a station connects.
 const MAX_EVSES: u32 = 64;
 
@@ -72,6 +76,20 @@ impl Edge {
                             evse,
                             limit: *limit,
                             source: source.chars().take(20).collect(),
+                        };
+                        events.entry(site).or_default().push(event);
+                    }
+                }
+                Fact::Priority { evse, is_on } => {
+                    if let Some((site, evse)) = self.place(&station, *evse) {
+                        let event = if *is_on {
+                            EventKind::OverrideSet {
+                                evse,
+                                action: OverrideAction::ChargeNow,
+                                until: now + TimeDelta::hours(PRIORITY_H),
+                            }
+                        } else {
+                            EventKind::OverrideReleased { evse }
                         };
                         events.entry(site).or_default().push(event);
                     }

@@ -297,6 +297,7 @@ impl Known {
                     "measured_kw": shown.measured.map(|reading| reading.power.kilowatts()),
                     "measured_at": shown.measured.map(|reading| reading.at),
                     "differs": shown.differs,
+                    "priority_charging": shown.has_priority,
                     "external_limit": shown.external.as_ref().map(|limit| {
                         json!({
                             "source": limit.source,

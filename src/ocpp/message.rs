@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::meter::Sample;
 use super::tokens::{ListEntry, Verdict};
-use crate::domain::profile::{Profile, RateUnit};
+use crate::domain::profile::{Profile, RateUnit, Tenths};
 use crate::domain::quantity::Energy;
 use crate::domain::time::Time;
 
@@ -304,8 +304,19 @@ pub struct Install {
     pub profile: Profile,
     /// Phases the limits count on, where it is not three.
     pub phases: Option<u8>,
-    /// Counts from the start of a transaction instead of having instants of its own.
-    pub relative: bool,
+    /// How its instants count.
+    pub kind: Kind,
+}
+
+/// How the instants of a profile count. Source: OCPP `chargingProfileKind`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// By the clock.
+    Absolute,
+    /// From the start of a transaction.
+    Relative,
+    /// Not at all: one limit that holds until we say another (2.1).
+    Dynamic,
 }
 
 /// What we ask of a station; the version modules spell it.
@@ -319,6 +330,13 @@ pub enum Request {
     Set(Setting),
     /// Install a profile.
     Install(Install),
+    /// A new limit in the dynamic profile of a scope (2.1).
+    Update {
+        /// Whose.
+        scope: Scope,
+        /// The limit, in the profile's unit.
+        limit: Tenths,
+    },
     /// Remove the profile of a scope.
     Clear(Scope),
     /// What holds at an EVSE from now on?

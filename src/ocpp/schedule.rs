@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use serde_json::{Value, json};
 
 use super::fields::Fields;
-use super::message::{Install, Response, Scope};
+use super::message::{Install, Kind, Response, Scope};
 use super::wire::{refused, time, unit};
 use crate::domain::profile::{Profile, ProfilePeriod, RateUnit, Tenths};
 use crate::domain::time::Time;
@@ -18,8 +18,12 @@ const FOREVER_S: u32 = 10 * 365 * 86_400;
 /// by stations whose clock is behind ours.
 const STARTED_S: u32 = 60;
 
+/// How often a station asks for the newest limit of a dynamic profile where we have said none, in
+/// seconds.
+const ASKS_AGAIN_S: u32 = 300;
+
 /// Tenths as a JSON number with at most one decimal, and none where it is whole.
-fn tenths(limit: Tenths) -> Value {
+pub(super) fn tenths(limit: Tenths) -> Value {
     if limit.0 % 10 == 0 {
         return json!(limit.0 / 10);
     }
@@ -32,7 +36,8 @@ fn tenths(limit: Tenths) -> Value {
 /// A charging schedule without its 2.x id.
 fn schedule(install: &Install) -> Value {
     let profile = &install.profile;
-    let lead = if install.relative { 0 } else { STARTED_S };
+    let is_absolute = install.kind == Kind::Absolute;
+    let lead = if is_absolute { STARTED_S } else { 0 };
     let mut periods: Vec<Value> = Vec::with_capacity(profile.periods.len());
     for period in &profile.periods {
         // The first one reaches back to the start; the others keep their instants.
@@ -51,7 +56,7 @@ fn schedule(install: &Install) -> Value {
         "chargingRateUnit": unit(profile.unit),
         "chargingSchedulePeriod": periods,
     });
-    if !install.relative {
+    if is_absolute {
         schedule["startSchedule"] = json!(time(begins(profile)));
         schedule["duration"] = json!(profile.duration_s.unwrap_or(FOREVER_S) + lead);
     }
@@ -62,15 +67,20 @@ fn begins(profile: &Profile) -> Time {
     profile.start - TimeDelta::seconds(i64::from(STARTED_S))
 }
 
-/// Kind, and for absolute profiles the time for which they are valid.
+/// Kind, and the time for which it is valid unless it counts from a transaction's start.
 fn kind_and_validity(install: &Install, profile: &mut Value) {
-    if install.relative {
-        profile["chargingProfileKind"] = json!("Relative");
-        return;
+    profile["chargingProfileKind"] = json!(match install.kind {
+        Kind::Absolute => "Absolute",
+        Kind::Relative => "Relative",
+        Kind::Dynamic => "Dynamic",
+    });
+    match install.kind {
+        Kind::Absolute => {}
+        Kind::Relative => return,
+        Kind::Dynamic => profile["dynUpdateInterval"] = json!(ASKS_AGAIN_S),
     }
     let lasts = install.profile.duration_s.unwrap_or(FOREVER_S);
     let ends = install.profile.start + TimeDelta::seconds(i64::from(lasts));
-    profile["chargingProfileKind"] = json!("Absolute");
     profile["validFrom"] = json!(time(begins(&install.profile)));
     profile["validTo"] = json!(time(ends));
 }
@@ -112,7 +122,9 @@ pub(super) fn read_schedule(schedule: &Fields<'_>, start: Time) -> Option<Profil
     let mut periods: Vec<ProfilePeriod> = Vec::new();
     for entry in schedule.objects("chargingSchedulePeriod").take(MAX_PERIODS) {
         let start_s = u32::try_from(entry.whole("startPeriod")?).ok()?;
-        let limit = tenths_of(entry.number("limit")?)?;
+        // 2.1 may give a setpoint in place of a limit; below 0 it gives back.
+        let limit = entry.number("limit").or_else(|| entry.number("setpoint"));
+        let limit = tenths_of(limit?.max(0.0))?;
         periods.push(ProfilePeriod { start_s, limit });
     }
     let duration_s = schedule

@@ -85,11 +85,12 @@ fn check(file: &str, version: Version, heard: &[Value]) {
 }
 
 /// Our name of a file as the documentation has it, with the versions it is played in.
-const FILES: [&str; 5] = [
+const FILES: [&str; 6] = [
     "core_16.cases",
     "more_16.cases",
     "core_2x.cases",
     "charging_2x.cases",
+    "charging_21.cases",
     "more_2x.cases",
 ];
 
@@ -121,6 +122,11 @@ async fn smart_charging_of_2_0_1() {
 #[actix_web::test]
 async fn smart_charging_of_2_1() {
     play("charging_2x.cases", Version::V21).await;
+}
+
+#[actix_web::test]
+async fn dynamic_profiles_priority_and_distributed_energy_of_2_1() {
+    play("charging_21.cases", Version::V21).await;
 }
 
 #[actix_web::test]

@@ -34,6 +34,9 @@ pub struct Entry {
     pub departure: Option<Time>,
     /// What the car asked for over ISO 15118: energy of the whole session.
     pub wanted: Option<Energy>,
+    /// The plan is set aside for it (2.1 priority charging).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub priority: bool,
 }
 
 impl Entry {

@@ -167,6 +167,14 @@ impl Books {
         })
     }
 
+    /// Priority charging of a running transaction was switched; `None` if that changes nothing.
+    pub fn prioritise(&mut self, id: &str, is_on: bool) -> Option<Entry> {
+        let mut running = self.entries.iter_mut().filter(|entry| entry.is_running());
+        let entry = running.find(|entry| entry.id == id && entry.priority != is_on)?;
+        entry.priority = is_on;
+        Some(entry.clone())
+    }
+
     /// Ends, in our books, what still seems to run on an EVSE beside `but`: a station has one
     /// transaction per EVSE, so its end was lost.
     pub fn end_others(&mut self, evse: u32, but: &str, now: Time) -> Vec<Entry> {
@@ -249,6 +257,7 @@ impl Books {
             reason: None,
             departure: None,
             wanted: None,
+            priority: false,
         };
         self.entries.push_back(entry);
         Some(self.entries.len() - 1)

@@ -34,6 +34,8 @@ impl Station {
         if changed {
             out.push(Output::Learned);
         }
+        // What it held of a transaction is gone.
+        self.pushed.clear();
         let quiet = TimeDelta::seconds(self.terms.quiet_s);
         self.quiet_until = (quiet > TimeDelta::zero()).then(|| now + quiet);
         let first = !self.greeted;
@@ -161,11 +163,14 @@ impl Station {
         }) = outcome
             && let Some(entry) = self.books.end(transaction, now)
         {
+            let mut facts = Vec::new();
+            self.end_priority(&entry, &mut facts);
+            facts.push(Fact::Session {
+                entry,
+                reading: None,
+            });
             out.push(Output::Book {
-                facts: vec![Fact::Session {
-                    entry,
-                    reading: None,
-                }],
+                facts,
                 answer: None,
             });
         }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::{Fact, Output, Pending, Remark, Station};
 use crate::domain::key::hashed_key;
 use crate::domain::time::Time;
-use crate::ocpp::books::Booked;
+use crate::ocpp::books::{Booked, Entry};
 use crate::ocpp::message::{Admission, Inbound, Notice, Reply, Stage, Transaction};
 use crate::ocpp::rpc::{CallError, ErrorCode};
 use crate::ocpp::tokens::Verdict;
@@ -152,16 +152,14 @@ impl Station {
                 Reply::Exactly(serde_json::json!({ "status": "Accepted" }))
             }
             Inbound::Priority { transaction, is_on } => {
+                self.switch_priority(&transaction, is_on, now, facts);
                 let word = if is_on { "on" } else { "off" };
                 let text = format!("{word} for transaction {transaction:.64}");
                 let about = "priority charging";
                 out.push(Output::Remark(Remark::Notice(Notice { about, text })));
                 Reply::Empty
             }
-            Inbound::Pull { .. } => {
-                // None of our profiles is dynamic.
-                Reply::Exactly(serde_json::json!({ "status": "Rejected" }))
-            }
+            Inbound::Pull { profile } => self.pulled(profile),
             Inbound::DataTransfer => Reply::UnknownVendor,
             Inbound::Noted(answer, notice) => {
                 out.extend(notice.map(|notice| Output::Remark(Remark::Notice(notice))));
@@ -177,6 +175,8 @@ impl Station {
         facts: &mut Vec<Fact>,
     ) -> Result<Reply, CallError> {
         let spare = self.spare_id.unwrap_or_default();
+        let known = said.id.as_deref().and_then(|id| self.books.get(id));
+        let ran = known.is_some_and(Entry::is_running);
         if self.version() == Version::V16 && said.stage == Stage::Started && spare == 0 {
             return Err(CallError::new(
                 ErrorCode::InternalError,
@@ -198,6 +198,7 @@ impl Station {
             }
             if said.stage == Stage::Started && entry.is_running() {
                 for lost in self.books.end_others(entry.evse, &entry.id, now) {
+                    self.end_priority(&lost, facts);
                     facts.push(Fact::Session {
                         entry: lost,
                         reading: None,
@@ -206,7 +207,11 @@ impl Station {
             }
         }
         if let Some(entry) = entry.as_ref().filter(|entry| !entry.is_running()) {
+            if ran {
+                self.end_priority(entry, facts);
+            }
             self.told.remove(&entry.evse);
+            self.pushed.remove(&entry.evse);
             self.looks.end(entry.evse);
             self.tuples.remove(&entry.evse);
         }

@@ -1,12 +1,13 @@
 //! Installing a profile in the way a station takes it, and remembering which way that was.
 
+use super::dynamic::held_at;
 use super::orders::{refusal, refused, settle};
 use super::{Answer, Evidence, Output, Purpose, Refusal, Station};
 use crate::domain::evse::{Evse, Supply};
 use crate::domain::profile::{Profile, RateUnit, Tenths};
 use crate::domain::time::Time;
 use crate::ocpp::caps::Quirk;
-use crate::ocpp::message::{Install, Request, Response, Scope};
+use crate::ocpp::message::{Install, Kind, Request, Response, Scope};
 use crate::ocpp::rpc::{CallError, Priority};
 
 /// A profile that is to be installed, before it is put as the station takes it.
@@ -22,9 +23,9 @@ pub(super) struct Wish {
 
 /// One way to put a profile.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Way {
+pub(super) struct Way {
     stack_level: u32,
-    relative: bool,
+    pub kind: Kind,
     unit: RateUnit,
 }
 
@@ -56,8 +57,16 @@ impl Wish {
             && self.profile.periods.len() == 1
     }
 
+    /// The profile of a transaction that never falls may be put as its limit of now: whatever comes
+    /// late or not at all, nobody draws more than the plan counts.
+    fn may_be_dynamic(&self) -> bool {
+        let mut pairs = self.profile.periods.windows(2);
+        matches!(self.scope, Scope::Transaction { .. })
+            && pairs.all(|pair| pair[0].limit <= pair[1].limit)
+    }
+
     /// The profile as it goes out one way.
-    fn put(&self, way: Way, max_periods: usize) -> Install {
+    pub(super) fn put(&self, way: Way, max_periods: usize) -> Install {
         let mut profile = self.profile.clone();
         if profile.unit == RateUnit::Amps && way.unit == RateUnit::Watts {
             profile.unit = RateUnit::Watts;
@@ -81,21 +90,29 @@ impl Wish {
             stack_level: way.stack_level,
             profile,
             phases,
-            relative: way.relative,
+            kind: way.kind,
         }
     }
 }
 
 impl Station {
-    /// The ways to try, the likeliest first. Four at most.
-    fn ways(&self, wish: &Wish) -> Vec<Way> {
+    /// The ways to try, the likeliest first. Five at most.
+    pub(super) fn ways(&self, wish: &Wish) -> Vec<Way> {
         let relative = wish.may_be_relative() && !self.caps.has(Quirk::AbsoluteOnly);
         let first = Way {
             stack_level: self.caps.stack_level(),
-            relative,
+            kind: if relative {
+                Kind::Relative
+            } else {
+                Kind::Absolute
+            },
             unit: self.caps.unit(wish.profile.unit),
         };
-        let mut ways = vec![first];
+        let dynamic = (self.caps.takes_dynamic() && wish.may_be_dynamic()).then_some(Way {
+            kind: Kind::Dynamic,
+            ..first
+        });
+        let mut ways: Vec<Way> = dynamic.into_iter().chain([first]).collect();
         let mut then = |way: Way| {
             if !ways.contains(&way) {
                 ways.push(way);
@@ -107,7 +124,7 @@ impl Station {
         };
         then(low);
         let absolute = Way {
-            relative: false,
+            kind: Kind::Absolute,
             ..low
         };
         then(absolute);
@@ -123,7 +140,7 @@ impl Station {
     /// Installs a profile; before the station has said how it takes them, it waits for that.
     pub(super) fn install_once_known(&mut self, order: u64, wish: Wish, out: &mut Vec<Output>) {
         if self.settings_until.is_none() {
-            self.install(order, wish, 0, out);
+            self.install(order, wish, out);
             return;
         }
         // Of each scope only the newest.
@@ -142,18 +159,34 @@ impl Station {
     pub(super) fn release(&mut self, out: &mut Vec<Output>) {
         self.settings_until = None;
         for (order, wish) in std::mem::take(&mut self.held) {
-            self.install(order, wish, 0, out);
+            self.install(order, wish, out);
         }
     }
 
-    pub(super) fn install(
+    /// Installs a profile in the first of its ways.
+    pub(super) fn install(&mut self, order: u64, wish: Wish, out: &mut Vec<Output>) {
+        if let Scope::Transaction { evse, .. } = &wish.scope
+            && let Some(before) = self.told.insert(*evse, wish.clone())
+        {
+            self.told_before.insert(*evse, before);
+        }
+        if let Some(way) = self.pushes(&wish) {
+            self.push(order, wish, way, out);
+            return;
+        }
+        let ways = self.ways(&wish);
+        self.install_by(order, wish, ways, 0, out);
+    }
+
+    fn install_by(
         &mut self,
         order: u64,
         wish: Wish,
+        ways: Vec<Way>,
         attempt: usize,
         out: &mut Vec<Output>,
     ) {
-        let Some(way) = self.ways(&wish).get(attempt).copied() else {
+        let Some(way) = ways.get(attempt).copied() else {
             return;
         };
         let most = match &wish.scope {
@@ -161,7 +194,10 @@ impl Station {
             Scope::Default { .. } | Scope::Station => None,
         };
         let most = most.unwrap_or(usize::MAX).min(self.caps.max_periods());
-        let install = wish.put(way, most);
+        let mut install = wish.put(way, most);
+        if way.kind == Kind::Dynamic {
+            install.profile = held_at(&install.profile, self.now);
+        }
         if let Some(shown) = self.shown_of(wish.scope.evse()) {
             let name = match wish.scope {
                 Scope::Default { .. } => "default",
@@ -171,24 +207,28 @@ impl Station {
             shown.asked = Some((name, install.profile.clone()));
         }
         if let Scope::Transaction { evse, .. } = &wish.scope {
-            let before = self.told.insert(*evse, wish.clone());
-            if let Some(before) = before.filter(|_| attempt == 0) {
-                self.told_before.insert(*evse, before);
-            }
+            // It takes the place of what was there.
+            self.pushed.remove(evse);
         }
         let priority = wish.priority;
         let purpose = Purpose::Install {
             order,
             wish,
+            ways,
             attempt,
         };
         self.ask(Request::Install(install), purpose, priority, out);
     }
 
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "what was asked, how, and what came of it"
+    )]
     pub(super) fn install_answered(
         &mut self,
         order: u64,
         wish: Wish,
+        ways: Vec<Way>,
         attempt: usize,
         outcome: &Result<Response, CallError>,
         now: Time,
@@ -202,43 +242,63 @@ impl Station {
                 .map_or_else(|| "Accepted".to_owned(), |(detail, _)| detail.clone());
             shown.answered = Some((refusal.is_none(), words, now));
         }
-        let ways = self.ways(&wish);
+        let took = ways.get(attempt).copied();
+        let is_dynamic = took.is_some_and(|way| way.kind == Kind::Dynamic);
         match refusal {
             None => {
                 // What it took only on a further try is how it is asked from now on.
-                if let (Some(first), Some(took)) = (ways.first(), ways.get(attempt)) {
+                if let (Some(first), Some(took)) = (ways.first(), took) {
                     if took.stack_level < first.stack_level {
                         self.note_quirk(Quirk::StackZeroOnly, out);
                     }
-                    if first.relative && !took.relative {
+                    if first.kind == Kind::Relative && took.kind == Kind::Absolute {
                         self.note_quirk(Quirk::AbsoluteOnly, out);
                     }
                     if first.unit != took.unit {
                         self.note_quirk(Quirk::WattsOnly, out);
                     }
                 }
-                let evidence = Evidence::Result;
-                settle(order, Answer::Applied { evidence }, out);
-                self.note_resumption(&wish, now);
-                self.note_lowering(&wish, now);
-                if !self.caps.has(Quirk::NoComposite)
-                    && let Scope::Transaction { .. } = wish.scope
-                {
-                    let request = self.composite(place, wish.profile.unit);
-                    let purpose = Purpose::Verify { wish };
-                    self.ask(request, purpose, Priority::Ordinary, out);
+                if let Some(way) = took.filter(|_| is_dynamic) {
+                    self.is_dynamic(&wish, way, now);
                 }
+                self.accepted(order, wish, now, out);
             }
             // A station that knows no transaction any more will not know it on the next try.
             Some((detail, _)) if detail.contains("TxNotFound") => {
                 let reason = Refusal::UnknownSession;
                 settle(order, Answer::Refused { reason, detail }, out);
             }
+            Some(_) if is_dynamic => {
+                self.caps.refuses_dynamic();
+                out.push(Output::Learned);
+                let ways = self.ways(&wish);
+                self.install_by(order, wish, ways, 0, out);
+            }
             Some((detail, true)) => settle(order, refused(detail, true), out),
             Some((_, false)) if attempt + 1 < ways.len() => {
-                self.install(order, wish, attempt + 1, out);
+                self.install_by(order, wish, ways, attempt + 1, out);
             }
             Some((detail, false)) => settle(order, refused(detail, false), out),
+        }
+    }
+
+    /// A profile was accepted, one way or another.
+    pub(super) fn accepted(&mut self, order: u64, wish: Wish, now: Time, out: &mut Vec<Output>) {
+        let place = wish.scope.evse();
+        let is_transaction = matches!(wish.scope, Scope::Transaction { .. });
+        if is_transaction && self.has_priority(place) {
+            let detail = "priority charging is on: something else holds".to_owned();
+            settle(order, Answer::Unknown { detail }, out);
+            return;
+        }
+        let evidence = Evidence::Result;
+        settle(order, Answer::Applied { evidence }, out);
+        self.note_resumption(&wish, now);
+        self.note_lowering(&wish, now);
+        if is_transaction && !self.caps.has(Quirk::NoComposite) {
+            let request = self.composite(place, wish.profile.unit);
+            let purpose = Purpose::Verify { wish };
+            self.ask(request, purpose, Priority::Ordinary, out);
         }
     }
 }

@@ -6,10 +6,12 @@
 //! been greeted.
 
 mod boot;
+mod dynamic;
 mod hear;
 mod install;
 mod local_list;
 mod orders;
+mod priority;
 mod readback;
 #[cfg(test)]
 mod tests;
@@ -91,6 +93,13 @@ pub enum Fact {
         limit: Option<(RateUnit, Tenths)>,
         /// Who set it.
         source: String,
+    },
+    /// The plan is set aside for the car at an EVSE, or no longer.
+    Priority {
+        /// The EVSE.
+        evse: u32,
+        /// It is.
+        is_on: bool,
     },
     /// Transactions so old that they are forgotten.
     Forgotten(Vec<String>),
@@ -225,8 +234,17 @@ enum Purpose {
     Install {
         order: u64,
         wish: install::Wish,
+        ways: Vec<install::Way>,
         attempt: usize,
     },
+    /// A new limit in a dynamic profile, for a site.
+    Push {
+        order: u64,
+        wish: install::Wish,
+        way: install::Way,
+    },
+    /// A step of what a dynamic profile is put through.
+    Raise { evse: u32, limit: Tenths },
     /// Removing a profile.
     Clear { order: u64 },
     /// Reading what holds, for a site.
@@ -270,6 +288,8 @@ pub struct Shown {
     pub status: Option<String>,
     /// A limit of someone else.
     pub external: Option<ExternalLimit>,
+    /// Priority charging is on: what it accepts does not hold.
+    pub has_priority: bool,
 }
 
 /// One station on one connection.
@@ -279,6 +299,8 @@ pub struct Station {
     connection: Connection,
     caps: Caps,
     books: Books,
+    /// The newest instant that we were told.
+    now: Time,
     /// The id for the next 1.6 transaction that starts.
     spare_id: Option<i32>,
     calls: BTreeMap<Ticket, (Request, Purpose)>,
@@ -298,6 +320,8 @@ pub struct Station {
     asks_what_runs: bool,
     /// What each EVSE was told before that.
     told_before: BTreeMap<u32, install::Wish>,
+    /// Dynamic profiles it holds, by EVSE.
+    pushed: BTreeMap<u32, dynamic::Pushed>,
     /// When an EVSE that was told to go on after a limit of 0 is looked at: some pass over the
     /// first limit after it.
     resumes: BTreeMap<u32, Time>,
@@ -325,6 +349,7 @@ impl Station {
             connection: Connection::new(version, prefix),
             caps,
             books,
+            now,
             spare_id: None,
             calls: BTreeMap::new(),
             next_ticket: 0,
@@ -337,6 +362,7 @@ impl Station {
             list_version: None,
             asks_what_runs: version.is_two(),
             told_before: BTreeMap::new(),
+            pushed: BTreeMap::new(),
             resumes: BTreeMap::new(),
             looks: watch::Looks::default(),
             tuples: BTreeMap::new(),
@@ -394,6 +420,7 @@ impl Station {
     /// Takes in one message.
     pub fn receive(&mut self, text: &str, now: Time) -> Vec<Output> {
         let mut out = Vec::new();
+        self.now = now;
         match self.connection.receive(text) {
             Heard::Call {
                 id,
@@ -437,6 +464,7 @@ impl Station {
     /// Time went by.
     pub fn on_time(&mut self, now: Time) -> Vec<Output> {
         let mut out = Vec::new();
+        self.now = now;
         if let Some(Heard::TimedOut { ticket }) = self.connection.on_time(now) {
             self.timed_out(ticket, &mut out);
         }
@@ -449,6 +477,7 @@ impl Station {
         if self.settings_until.is_some_and(|until| until <= now) {
             self.release(&mut out);
         }
+        self.push_what_is_due(now, &mut out);
         self.look_whether_resumed(now, &mut out);
         self.look_whether_followed(now, &mut out);
         if self.connection.is_dead() {
@@ -467,6 +496,7 @@ impl Station {
             greeting,
             self.settings_until,
             self.resumes.values().min().copied(),
+            self.pushed.values().filter_map(dynamic::Pushed::next).min(),
             self.looks.next(),
         ]
         .into_iter()
@@ -477,10 +507,12 @@ impl Station {
     /// The connection ended: what was ordered and not answered.
     pub fn close(&mut self) -> Vec<Output> {
         let mut out = Vec::new();
-        let (under_way, waiting) = self.connection.close();
+        let (under_way, mut waiting) = self.connection.close();
         if let Some(ticket) = under_way {
             self.timed_out(ticket, &mut out);
         }
+        // What followed from that does not leave either.
+        waiting.extend(self.connection.close().1);
         let ended = "the connection ended before it left";
         for ticket in waiting {
             self.not_sent(ticket, ended, &mut out);
@@ -515,6 +547,10 @@ impl Station {
         let ticket = Ticket(self.next_ticket);
         let key = match &request {
             Request::Install(Install { scope, .. }) => Some(format!("{}", scope.profile_id())),
+            // A step must not push out what a site waits for.
+            Request::Update { scope, .. } if matches!(purpose, Purpose::Push { .. }) => {
+                Some(format!("{}", scope.profile_id()))
+            }
             Request::ReadComposite { evse, .. } => Some(format!("read {evse}")),
             _ => None,
         };

@@ -19,6 +19,7 @@ impl Station {
     /// Takes an order. What cannot be done is settled at once.
     pub fn order(&mut self, order: Order, now: Time) -> Vec<Output> {
         let mut out = Vec::new();
+        self.now = now;
         let number = order.number;
         if self.terms.admission != Admission::Accepted && !matches!(order.what, What::Call { .. }) {
             let detail = "the station is not admitted yet".to_owned();
@@ -115,8 +116,13 @@ impl Station {
             Purpose::Install {
                 order,
                 wish,
+                ways,
                 attempt,
-            } => self.install_answered(order, wish, attempt, &outcome, now, out),
+            } => self.install_answered(order, wish, ways, attempt, &outcome, now, out),
+            Purpose::Push { order, wish, way } => {
+                self.push_answered(order, wish, way, &outcome, now, out);
+            }
+            Purpose::Raise { evse, limit } => self.raise_answered(evse, limit, &outcome, out),
             Purpose::Clear { order } => {
                 let answer = match refusal(&outcome) {
                     None => Answer::Applied {
@@ -159,15 +165,23 @@ impl Station {
                     Ok(_) => Outcome::Result(serde_json::Value::Null),
                     Err(error) => Outcome::Error(error),
                 };
+                let answered = match &outcome {
+                    Outcome::Result(payload) => payload.clone(),
+                    _ => serde_json::Value::Null,
+                };
                 out.push(Output::Settled { order, outcome });
-                if let Request::Raw { action, .. } = request
+                if let Request::Raw { action, payload } = request
                     && TOUCHES_PROFILES.contains(&action.as_str())
                 {
+                    self.pushed.clear();
                     // What holds there now is the operator's doing: it is told anew.
                     out.push(Output::Book {
                         facts: vec![Fact::Connected { booted: true }],
                         answer: None,
                     });
+                    if action == "UsePriorityCharging" {
+                        self.priority_was_used(payload, &answered, now, out);
+                    }
                 }
             }
             Purpose::Settings => self.settings_read(request, outcome, out),
@@ -194,7 +208,9 @@ impl Station {
             detail: "no answer".into(),
         };
         match purpose {
-            Purpose::Install { order, .. } | Purpose::Clear { order } => {
+            Purpose::Install { order, .. }
+            | Purpose::Push { order, .. }
+            | Purpose::Clear { order } => {
                 settle(order, unknown(), out);
             }
             Purpose::Read { order, .. } => settle(order, refused("no answer".into(), false), out),
@@ -212,6 +228,7 @@ impl Station {
                 out.push(Output::Learned);
             }
             Purpose::Verify { .. }
+            | Purpose::Raise { .. }
             | Purpose::Aside { .. }
             | Purpose::Look
             | Purpose::LocalList { .. }
@@ -227,6 +244,7 @@ impl Station {
         match purpose {
             // An earlier way of the same profile was refused: nothing of it holds.
             Purpose::Install { order, .. }
+            | Purpose::Push { order, .. }
             | Purpose::Clear { order }
             | Purpose::Read { order, .. } => settle(
                 order,

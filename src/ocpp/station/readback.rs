@@ -143,7 +143,7 @@ impl Station {
     /// it was told holds already.
     pub(super) fn tell_again(&mut self, evse: u32, out: &mut Vec<Output>) {
         if let Some(wish) = self.told.get(&evse).cloned() {
-            self.install(NOBODYS_ORDER, wish, 0, out);
+            self.install(NOBODYS_ORDER, wish, out);
         }
     }
 }

@@ -56,6 +56,10 @@ pub(in crate::ocpp) fn ask(request: &Request) -> (String, Value) {
             ("SendLocalList", payload)
         }
         Request::ClearCache => ("ClearCache", json!({})),
+        // 1.6 has no dynamic profiles; none is ever put there.
+        Request::Update { scope, .. } => {
+            ("ClearChargingProfile", json!({ "id": scope.profile_id() }))
+        }
         // 1.6 cannot be asked; what it measures tells.
         Request::TransactionStatus(_) => (
             "TriggerMessage",

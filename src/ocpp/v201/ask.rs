@@ -37,6 +37,13 @@ pub(in crate::ocpp) fn ask(request: &Request) -> (String, Value) {
             ("SetVariables", json!({ "setVariableData": [entry] }))
         }
         Request::Install(install) => ("SetChargingProfile", set(install)),
+        Request::Update { scope, limit } => (
+            "UpdateDynamicSchedule",
+            json!({
+                "chargingProfileId": scope.profile_id(),
+                "scheduleUpdate": { "limit": schedule::tenths(*limit) },
+            }),
+        ),
         Request::Clear(scope) => (
             "ClearChargingProfile",
             json!({ "chargingProfileId": scope.profile_id() }),

@@ -17,6 +17,9 @@ use crate::ocpp::caps::{Caps, Quirk};
 use crate::ocpp::message::Admission;
 use crate::ocpp::version::Version;
 
+mod mutated;
+mod new_in_21;
+mod script;
 mod walks;
 
 fn noon() -> Time {
