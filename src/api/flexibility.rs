@@ -17,11 +17,11 @@ use super::query::Query;
 use super::sites::Answer;
 use super::windows::Windows;
 use crate::domain::ports::PortError;
-use crate::domain::quantity::{Energy, Power};
+use crate::domain::quantity::Power;
 use crate::domain::time::Time;
 use crate::planner;
 use crate::planner::baseline::{self, Frozen, Method, Stretch};
-use crate::planner::flexibility::{Flexibility, FlexibleSlot};
+use crate::planner::flexibility::Flexibility;
 
 /// Who may ask: an aggregator's token sends signals and must know what it can ask for.
 const ASKERS: [Scope; 2] = [Scope::Read, Scope::SignalsWrite];
@@ -76,25 +76,13 @@ pub(super) fn overloaded() -> Problem {
 
 /// The envelope over one window: means of powers, energies at its end.
 fn slot(found: &Flexibility, start: Time, end: Time) -> Option<Value> {
-    let parts: Vec<&FlexibleSlot> = found
-        .slots
-        .iter()
-        .filter(|slot| slot.start < end && start < slot.end)
-        .collect();
-    let (first, last) = (parts.first()?, parts.last()?);
-    let from = start.max(first.start);
-    let until = end.min(last.end);
-    let mean = |of: fn(&FlexibleSlot) -> Power| {
-        let energy: Energy = parts
-            .iter()
-            .map(|slot| of(slot).over(slot.end.min(until) - slot.start.max(from)))
-            .sum();
-        energy.mean_power(until - from)
-    };
-    let (plan, least, most) = (mean(|s| s.planned), mean(|s| s.lowest), mean(|s| s.highest));
+    let mean = found.over(start, end)?;
+    let first = found.within(start, end).next()?;
+    let last = found.within(start, end).next_back()?;
+    let (plan, least, most) = (mean.planned, mean.lowest, mean.highest);
     Some(json!({
-        "start": from,
-        "end": until,
+        "start": mean.start,
+        "end": mean.end,
         "p_plan_kw": plan.kilowatts(),
         "p_min_kw": least.kilowatts(),
         "p_max_kw": most.kilowatts(),

@@ -33,6 +33,7 @@ pub mod keys;
 pub mod metrics;
 mod mode;
 pub mod openapi;
+pub mod oscp;
 mod overrides;
 mod partners;
 mod plan;
@@ -76,6 +77,7 @@ use self::feeds::FeedBook;
 use self::groups::GroupBook;
 use self::keys::Keyring;
 use self::metrics::Metrics;
+use self::oscp::OscpBook;
 use self::ports::{Backups, Doors, Health, Partners, SiteDirectory, Stations};
 pub use self::routes::configure;
 pub use self::throttle::Rates;
@@ -121,6 +123,8 @@ pub struct ApiParts {
     pub webhooks: Arc<WebhookBook>,
     /// Documents that are asked for again and again.
     pub feeds: Arc<FeedBook>,
+    /// Who says how much a site may draw.
+    pub oscp: Arc<OscpBook>,
     /// Which addresses we go to.
     pub doors: Arc<dyn Doors>,
     /// What is counted.
@@ -147,6 +151,7 @@ pub struct ApiState {
     groups: Arc<GroupBook>,
     webhooks: Arc<WebhookBook>,
     feeds: Arc<FeedBook>,
+    oscp: Arc<OscpBook>,
     doors: Arc<dyn Doors>,
     metrics: Arc<Metrics>,
     policy: Policy,
@@ -175,6 +180,7 @@ impl ApiState {
             groups: parts.groups,
             webhooks: parts.webhooks,
             feeds: parts.feeds,
+            oscp: parts.oscp,
             doors: parts.doors,
             watchers: Arc::new(tokio::sync::Semaphore::new(events::MAX_WATCHERS)),
             metrics: parts.metrics,

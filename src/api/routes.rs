@@ -11,8 +11,8 @@ use actix_web::{Error, HttpRequest, Resource};
 use super::problem::Problem;
 use super::{
     alerts, audit, backup, bound, dashboard, departures, dispatches, events, feeds, flexibility,
-    frame, groups, health, history, id_tokens, import, keys, mode, openapi, overrides, partners,
-    plan, records, reports, sessions, signals, site_meter, sites, stations, webhooks,
+    frame, groups, health, history, id_tokens, import, keys, mode, openapi, oscp, overrides,
+    partners, plan, records, reports, sessions, signals, site_meter, sites, stations, webhooks,
 };
 
 /// Mounts the API, health, metrics and the start page. The application data must hold
@@ -200,6 +200,17 @@ fn market_routes(scope: &mut ServiceConfig) {
                 .route(web::get().to(feeds::get))
                 .route(web::put().to(feeds::put))
                 .route(web::delete().to(feeds::delete)),
+        )
+        .service(resource("/sites/{site}/oscp", "GET").route(web::get().to(oscp::list)))
+        .service(
+            resource("/sites/{site}/oscp/{name}", "GET, PUT, DELETE")
+                .route(web::get().to(oscp::get))
+                .route(web::put().to(oscp::put))
+                .route(web::delete().to(oscp::delete)),
+        )
+        .service(
+            resource("/sites/{site}/oscp/{name}/adjust", "POST")
+                .route(web::post().to(oscp::adjust)),
         )
         .service(resource("/connections", "GET").route(web::get().to(feeds::connections)));
 }

@@ -356,10 +356,11 @@ fn may_replace(access: &Access, stored: Option<&SignalSeries>) -> Result<(), Pro
 }
 
 /// Keys that the service itself gives.
-const OWN_KEYS: [&str; 4] = [
+const OWN_KEYS: [&str; 5] = [
     "dispatch:",
     "group:",
     "feed:",
+    crate::domain::oscp::OSCP_PREFIX,
     crate::domain::limit_source::SIGNAL_PREFIX,
 ];
 

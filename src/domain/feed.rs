@@ -91,6 +91,9 @@ pub struct VtnAccess {
     pub targets: Vec<String>,
     /// The name under which we make ourselves known as a VEN, if we should.
     pub ven_name: Option<String>,
+    /// The reports that its events ask for are made here; of several feeds of one VTN, one should.
+    #[serde(default)]
+    pub reports: bool,
 }
 
 /// So much per kWh at certain local times.

@@ -14,6 +14,7 @@ pub mod id;
 pub mod json;
 pub mod key;
 pub mod limit_source;
+pub mod oscp;
 pub mod plan;
 pub mod policy;
 pub mod ports;

@@ -57,6 +57,50 @@ pub struct Flexibility {
     pub assumed: usize,
 }
 
+/// Means of the envelope over a span.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlexibleMean {
+    /// The part of the span that the envelope covers.
+    pub start: Time,
+    /// Its end.
+    pub end: Time,
+    /// See [`FlexibleSlot`].
+    pub planned: Power,
+    /// See [`FlexibleSlot`].
+    pub lowest: Power,
+    /// See [`FlexibleSlot`].
+    pub highest: Power,
+}
+
+impl Flexibility {
+    /// The slots that reach into `[start, end)`.
+    pub fn within(&self, start: Time, end: Time) -> impl DoubleEndedIterator<Item = &FlexibleSlot> {
+        let slots = self.slots.iter();
+        slots.filter(move |slot| slot.start < end && start < slot.end)
+    }
+
+    /// The means over `[start, end)`, as far as the envelope goes; `None` where it does not reach.
+    pub fn over(&self, start: Time, end: Time) -> Option<FlexibleMean> {
+        let first = self.within(start, end).next()?;
+        let last = self.within(start, end).next_back()?;
+        let (from, until) = (start.max(first.start), end.min(last.end));
+        let mean = |of: fn(&FlexibleSlot) -> Power| {
+            let energy: Energy = self
+                .within(start, end)
+                .map(|slot| of(slot).over(slot.end.min(until) - slot.start.max(from)))
+                .sum();
+            energy.mean_power(until - from)
+        };
+        Some(FlexibleMean {
+            start: from,
+            end: until,
+            planned: mean(|slot| slot.planned),
+            lowest: mean(|slot| slot.lowest),
+            highest: mean(|slot| slot.highest),
+        })
+    }
+}
+
 /// A need by expected powers.
 struct Flexible<'n, 'a> {
     need: &'n Need<'a>,

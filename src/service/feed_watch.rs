@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta};
 use chrono_tz::Tz;
@@ -11,8 +10,9 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::activity::Activity;
+use super::outside::{bytes, client};
 use super::sites::Registry;
-use super::vtn::Vtns;
+use super::vtn::{Sources, Vtns};
 use crate::api::feeds::{FeedBook, SourceState};
 use crate::domain::event::EventKind;
 use crate::domain::feed::{FEED_PREFIX, Feed, FeedFormat, SECRET, VtnAccess, filled_in};
@@ -23,10 +23,6 @@ use crate::domain::signal_unit::is_limit;
 use crate::domain::time::Time;
 use crate::signals::feed::{merged, read, tariff};
 
-/// How long one answer may take.
-const DEADLINE: Duration = Duration::from_secs(20);
-/// Longest document.
-const MAX_DOCUMENT_BYTES: usize = 4 * 1024 * 1024;
 /// First pause after an attempt that gave nothing; it doubles up to the feed's own interval.
 const FIRST_PAUSE_S: i64 = 30;
 /// What is asked for reaches from the beginning of the local day to the end of the next.
@@ -35,6 +31,8 @@ const DAYS_AHEAD: i64 = 2;
 /// Watches the feeds of all sites.
 pub(super) struct FeedWatch {
     registry: Registry,
+    /// Of reports to VTNs.
+    sources: Sources,
     book: Arc<FeedBook>,
     clock: Arc<dyn Clock>,
     activity: Activity,
@@ -49,26 +47,22 @@ struct Found {
     notes: Vec<String>,
     /// All that the source says, so that what it does not say any more is withdrawn.
     is_whole: bool,
+    /// When it is to be asked at the latest.
+    ask_by: Option<Time>,
 }
 
 impl FeedWatch {
     pub(super) fn new(
-        registry: Registry,
+        sources: Sources,
         book: Arc<FeedBook>,
         clock: Arc<dyn Clock>,
         activity: Activity,
     ) -> Self {
         // An administrator chose these addresses: no guard here, but no redirects and no proxy either.
-        drop(rustls::crypto::ring::default_provider().install_default());
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("evenload/", env!("CARGO_PKG_VERSION")))
-            .timeout(DEADLINE)
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .build()
-            .unwrap_or_default();
+        let http = client().build().unwrap_or_default();
         Self {
-            registry,
+            registry: sources.registry.clone(),
+            sources,
             book,
             clock,
             activity,
@@ -122,6 +116,7 @@ impl FeedWatch {
                 slots: tariff(feed, zone, local_day(now, zone)),
                 notes: Vec::new(),
                 is_whole: false,
+                ask_by: None,
             }),
             FeedFormat::OpenAdr(ref access) => {
                 self.ask_vtn(feed, access, &state.site.currency, now).await
@@ -129,12 +124,16 @@ impl FeedWatch {
             _ => self.ask(feed, &state.site.currency, zone, now).await,
         };
         drop(busy);
+        let ask_by = found.as_ref().ok().and_then(|found| found.ask_by);
         let told = match found {
             Ok(found) => self.tell(feed, &state.signals, found).await,
             Err(error) => Err(error),
         };
         match told {
-            Ok(()) => every,
+            Ok(()) => {
+                let at_once = TimeDelta::seconds(1);
+                ask_by.map_or(every, |at| every.min((at - now).max(at_once)))
+            }
             Err(error) => {
                 let mut failures = 0;
                 self.book.note(feed, |health| {
@@ -161,14 +160,22 @@ impl FeedWatch {
     ) -> Result<Found, String> {
         let secret = self.book.secret(feed).map_err(|error| error.to_string())?;
         let secret = secret.ok_or("it has no secret")?;
-        let series = self
+        let heard = self
             .vtns
-            .ask(&self.http, feed, access, &secret, (currency, now))
+            .ask(
+                &self.http,
+                feed,
+                access,
+                &secret,
+                (currency, now),
+                &self.sources,
+            )
             .await?;
         Ok(Found {
-            slots: series.slots,
-            notes: series.notes,
+            slots: heard.series.slots,
+            notes: heard.series.notes,
             is_whole: true,
+            ask_by: heard.report_at,
         })
     }
 
@@ -203,6 +210,7 @@ impl FeedWatch {
                         slots: series.slots,
                         notes: series.notes,
                         is_whole: false,
+                        ask_by: None,
                     });
                 }
                 (Ok(series), Some(found)) => {
@@ -223,23 +231,14 @@ impl FeedWatch {
         url: &str,
         with_secret: &impl Fn(&str) -> String,
     ) -> Result<String, String> {
-        let told = |error: reqwest::Error| error.without_url().to_string();
         let mut request = self.http.get(url);
         for (name, value) in &feed.headers {
             request = request.header(name, with_secret(value));
         }
-        let mut response = request.send().await.map_err(told)?;
-        let status = response.status();
-        let mut body = Vec::new();
-        while let Some(piece) = response.chunk().await.map_err(told)? {
-            if body.len() + piece.len() > MAX_DOCUMENT_BYTES {
-                return Err(format!("it is longer than {MAX_DOCUMENT_BYTES} bytes"));
-            }
-            body.extend_from_slice(&piece);
-        }
+        let (status, body) = bytes(request).await?;
         // ENTSO-E says "no data" in a document, whatever the status: its reader says it better.
         let speaks = matches!(feed.format, FeedFormat::Entsoe) && !body.is_empty();
-        if !status.is_success() && !speaks {
+        if !(200..300).contains(&status) && !speaks {
             return Err(format!("HTTP {status}"));
         }
         String::from_utf8(body).map_err(|_| "it is not UTF-8".to_owned())

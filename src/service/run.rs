@@ -24,6 +24,7 @@ use super::feed_watch::FeedWatch;
 use super::group_watch::GroupWatch;
 use super::key::key_of;
 use super::limit_watch::LimitWatch;
+use super::oscp;
 use super::outlet::{OcpiSender, Outlets};
 use super::restored;
 use super::settler;
@@ -32,6 +33,7 @@ use super::station_desk::StationDesk;
 use super::tls;
 use super::tokens::{AdminToken, TokenError};
 use super::vault::{self, KeyVault, VaultError};
+use super::vtn::Sources;
 use super::webhooks::Caller;
 use crate::api::audit::AuditLog;
 use crate::api::chronicle::Chronicle;
@@ -39,6 +41,7 @@ use crate::api::dispatches::DispatchBook;
 use crate::api::feeds::FeedBook;
 use crate::api::groups::GroupBook;
 use crate::api::keys::Keyring;
+use crate::api::oscp::OscpBook;
 use crate::api::webhooks::WebhookBook;
 use crate::api::{self, ApiParts, ApiState, Rates};
 use crate::config::Config;
@@ -285,6 +288,8 @@ pub async fn start_on(
     let webhooks = Arc::new(webhooks.map_err(TokenError::from)?);
     let feeds = FeedBook::open(records.clone(), sealing.clone()).await;
     let feeds = Arc::new(feeds.map_err(TokenError::from)?);
+    let providers = OscpBook::open(records.clone(), sealing.clone()).await;
+    let providers = Arc::new(providers.map_err(TokenError::from)?);
 
     let sender = Arc::new(OcpiSender::default());
     let outlets = Arc::new(Outlets::new(
@@ -359,6 +364,7 @@ pub async fn start_on(
         groups: groups.clone(),
         webhooks: webhooks.clone(),
         feeds: feeds.clone(),
+        oscp: providers.clone(),
         doors: Arc::new(Entrance::new(guard.clone())),
         metrics,
         policy: config.planner.clone(),
@@ -366,14 +372,26 @@ pub async fn start_on(
     }));
     let ocpi_edge = Data::new(edge.clone());
     let ocpp_edge = Data::new(stations.clone());
+    let desk = oscp::Desk {
+        registry: registry.clone(),
+        book: providers,
+        public_url: public_url.clone(),
+    };
+    let inbound = Data::new(oscp::Inbound {
+        desk: desk.clone(),
+        clock: clock.clone(),
+        guard: guard.clone(),
+    });
     let server = HttpServer::new(move || {
         App::new()
             .wrap(from_fn(bodies::bounded))
             .app_data(state.clone())
             .app_data(ocpi_edge.clone())
             .app_data(ocpp_edge.clone())
+            .app_data(inbound.clone())
             .configure(ocpi::configure)
             .configure(ocpp::configure)
+            .configure(oscp::configure)
             .configure(api::configure)
     })
     .on_connect(ocpp::note_certificate)
@@ -411,6 +429,14 @@ pub async fn start_on(
         clock: clock.clone(),
     };
     let sharing = tokio::spawn(sharing.run(stopped.clone()));
+    let capacities = oscp::Outbound::new(
+        desk,
+        chronicle.clone(),
+        clock.clone(),
+        activity.clone(),
+        guard.clone(),
+    );
+    let capacities = tokio::spawn(capacities.run(stopped.clone()));
     let telling = Caller::new(
         registry.clone(),
         webhooks,
@@ -420,12 +446,17 @@ pub async fn start_on(
         guard,
     );
     let telling = tokio::spawn(telling.run(stopped.clone()));
-    let feeding = FeedWatch::new(registry.clone(), feeds, clock.clone(), activity.clone());
+    let sources = Sources {
+        registry: registry.clone(),
+        chronicle: chronicle.clone(),
+        policy: config.planner.clone(),
+    };
+    let feeding = FeedWatch::new(sources, feeds, clock.clone(), activity.clone());
     let feeding = tokio::spawn(feeding.run(stopped.clone()));
     let partners = edge.clone();
     let pulling = tokio::spawn(async move { edge.run().await });
     let mut tasks = vec![
-        serving, pulling, watching, settling, sharing, telling, feeding,
+        serving, pulling, watching, settling, sharing, telling, feeding, capacities,
     ];
     if config.data.history_days > 0 {
         let kept = keep_history(chronicle.clone(), clock.clone(), stopped.clone());

@@ -1,10 +1,11 @@
 //! What an aggregator and a grid operator do with the real binary over real sockets: feeds that are
-//! polled, webhooks that are signed, groups that share a limit, a VTN of `OpenADR`; and what happens
-//! when all of it dies.
+//! polled, webhooks that are signed, groups that share a limit, a VTN of `OpenADR`, a capacity
+//! provider of `OSCP`; and what happens when all of it dies.
 
 mod dead;
 #[path = "../common/in_virtual_time.rs"]
 mod in_virtual_time;
+mod oscp;
 mod vtn;
 
 use std::io::{BufRead, BufReader};

@@ -19,6 +19,9 @@ const SECRET: &str = "a client's secret & more";
 struct Book {
     events: Vec<Value>,
     vens: Vec<Value>,
+    reports: Vec<Value>,
+    /// Reports that took the place of one.
+    replaced: u32,
     /// Tokens given so far; the newest is the one that is taken.
     tokens: u32,
     /// Calls of pages of events.
@@ -53,6 +56,9 @@ impl Vtn {
                 .route("/3.1.0/events", web::get().to(events))
                 .route("/3.1.0/vens", web::get().to(vens))
                 .route("/3.1.0/vens", web::post().to(add_ven))
+                .route("/3.1.0/reports", web::get().to(reports))
+                .route("/3.1.0/reports", web::post().to(add_report))
+                .route("/3.1.0/reports/{id}", web::put().to(replace_report))
         })
         .workers(1)
         .bind("127.0.0.1:0")
@@ -157,6 +163,53 @@ async fn add_ven(book: Data<Mutex<Book>>, body: Bytes) -> HttpResponse {
     assert_eq!(ven["objectType"], "VEN_VEN_REQUEST");
     book.lock().expect("sound").vens.push(ven.clone());
     HttpResponse::Created().json(ven)
+}
+
+async fn reports(book: Data<Mutex<Book>>, request: HttpRequest) -> HttpResponse {
+    let mut book = book.lock().expect("sound");
+    let rows = book.reports.clone();
+    page(&mut book, &request, &rows)
+}
+
+fn sound(body: &Bytes) -> Value {
+    let report: Value = serde_json::from_slice(body).expect("JSON");
+    for name in ["eventID", "clientName", "reportName"] {
+        assert!(report[name].is_string(), "{name}: {report}");
+    }
+    let resources = report["resources"].as_array().expect("resources");
+    for interval in resources[0]["intervals"].as_array().expect("intervals") {
+        assert!(interval["id"].is_i64(), "{interval}");
+        for payload in interval["payloads"].as_array().expect("payloads") {
+            assert!(
+                payload["type"].is_string() && payload["values"].is_array(),
+                "{payload}"
+            );
+        }
+    }
+    report
+}
+
+async fn add_report(book: Data<Mutex<Book>>, body: Bytes) -> HttpResponse {
+    let mut report = sound(&body);
+    let mut book = book.lock().expect("sound");
+    report["id"] = json!(format!("report-{}", book.reports.len()));
+    book.reports.push(report.clone());
+    HttpResponse::Created().json(report)
+}
+
+async fn replace_report(
+    book: Data<Mutex<Book>>,
+    id: web::Path<String>,
+    body: Bytes,
+) -> HttpResponse {
+    let mut report = sound(&body);
+    let mut book = book.lock().expect("sound");
+    report["id"] = json!(id.as_str());
+    let place = book.reports.iter().position(|it| it["id"] == report["id"]);
+    let place = place.expect("one that is there");
+    book.reports[place] = report.clone();
+    book.replaced += 1;
+    HttpResponse::Ok().json(report)
 }
 
 fn limit(id: &str, program: &str, kw: f64) -> Value {
@@ -304,4 +357,81 @@ async fn a_feed_of_a_vtn_is_checked_as_a_whole() {
         "{answer}"
     );
     assert_eq!(service.get("/sites/depot/feeds").await["feeds"], json!([]));
+}
+
+#[actix_web::test]
+async fn what_events_ask_for_is_reported_once_and_forecasts_are_kept_up() {
+    let vtn = Vtn::start();
+    let begun = now() - TimeDelta::minutes(35);
+    let past = |payload: &str| json!({"payloadType": payload, "numIntervals": 1, "repeat": -1});
+    let ahead = |payload: &str| json!({"payloadType": payload, "historical": false, "frequency": 1, "repeat": -1});
+    let asking = json!({
+        "id": "ask", "programID": "p1", "objectType": "EVENT", "modificationDateTime": rfc(begun),
+        "intervalPeriod": {"start": rfc(begun), "duration": "PT10M"},
+        "reportDescriptors": [past("USAGE"), past("DEMAND"), past("OPERATING_STATE"),
+            past("BASELINE"), ahead("USAGE_FORECAST"), ahead("LOAD_SHED_DELTA_AVAILABLE"),
+            ahead("UP_REGULATION_AVAILABLE"), ahead("DOWN_REGULATION_AVAILABLE"),
+            past("STORAGE_CHARGE_LEVEL")],
+    });
+    vtn.holds(vec![asking, limit("doe", "p1", 40.0)]);
+    // One is there from before a restart.
+    let known = json!({"id": "old", "eventID": "ask", "clientName": "depot",
+        "reportName": "ask/0/USAGE/0", "resources": []});
+    vtn.seen(|book| book.reports.push(known));
+    let service = Service::start();
+    service.site("depot", 100.0).await;
+    let mut feed = vtn.feed("import_limit");
+    service.put("/sites/depot/feeds/quiet", feed.clone()).await;
+    feed["openadr"]["reports"] = json!(true);
+    service.put("/sites/depot/feeds/doe", feed.clone()).await;
+    // Three intervals of ten minutes are over: 4 x 3 that look back, less the one, and 4 that look ahead.
+    let count = 4 * 3 + 4;
+    service
+        .until("/sites/depot/feeds/doe", "all reports", |feed| {
+            feed["status"]["state"] == "fresh" && vtn.seen(|book| book.reports.len()) == count
+        })
+        .await;
+    let reports = vtn.seen(|book| book.reports.clone());
+    let told = |payload: &str| -> Vec<&Value> {
+        let of = |it: &&Value| it["payloadDescriptors"][0]["payloadType"] == payload;
+        reports.iter().filter(of).collect()
+    };
+    let first = |report: &Value| report["resources"][0]["intervals"][0].clone();
+    assert_eq!(told("USAGE").len(), 2, "{reports:?}");
+    let usage = first(told("USAGE")[0]);
+    assert_eq!(
+        usage["payloads"][0],
+        json!({"type": "USAGE", "values": [0.0]})
+    );
+    assert_eq!(usage["intervalPeriod"]["duration"], "PT600S");
+    assert_eq!(told("USAGE")[0]["resources"][0]["resourceName"], "depot");
+    let state = first(told("OPERATING_STATE")[0]);
+    assert_eq!(state["payloads"][0]["values"], json!(["IDLE_NORMAL"]));
+    let up = first(told("UP_REGULATION_AVAILABLE")[0]);
+    assert_eq!(
+        up["payloads"][0]["values"],
+        json!([0.0]),
+        "nobody is there: {up}"
+    );
+    assert_eq!(told("BASELINE").len(), 3);
+    assert_eq!(told("STORAGE_CHARGE_LEVEL").len(), 0);
+    let shown = service.get("/sites/depot/feeds/doe").await;
+    let notes = shown["status"]["notes"].to_string();
+    assert!(
+        notes.contains("STORAGE_CHARGE_LEVEL is not reported"),
+        "{notes}"
+    );
+    // Read again, nothing is told twice.
+    let pages = vtn.seen(|book| book.pages);
+    service.put("/sites/depot/feeds/doe", feed).await;
+    service
+        .until("/sites/depot/feeds/doe", "another reading", |_| {
+            vtn.seen(|book| book.pages) > pages
+        })
+        .await;
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    assert_eq!(
+        vtn.seen(|book| (book.reports.len(), book.replaced)),
+        (count, 0)
+    );
 }

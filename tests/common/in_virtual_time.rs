@@ -31,6 +31,7 @@ pub(crate) async fn serve(
     config.server.listen.set_port(port);
     config.data.dir = folder.to_path_buf();
     config.api.admin_token = Some(Secret::new(TOKEN));
+    config.ocpi.allow_insecure = true;
     config.ocpp.boot_quiet_s = 0;
     config.ocpp.meter_interval_s = 60;
     let base = Base {

@@ -7,6 +7,7 @@
 
 mod keeping;
 mod note;
+mod past;
 mod power;
 mod readings;
 mod registers;
@@ -25,6 +26,7 @@ use tokio::sync::watch;
 
 use self::keeping::Keeping;
 pub(super) use self::note::{Note, Notes};
+pub use self::past::Past;
 pub(super) use self::power::{PowerLog, Sample};
 pub(super) use self::readings::MeterValue;
 #[cfg(test)]

@@ -88,11 +88,23 @@ impl Registers {
     /// The energy of all EVSEs in `[from, to)`. A register that was not read for longer than `patience`
     /// around a border is an estimate.
     pub(in crate::api) fn between(&self, from: Time, to: Time, patience: TimeDelta) -> Measured {
+        self.of(&|_| true, from, to, patience)
+    }
+
+    /// The same of the EVSEs that count.
+    pub(super) fn of(
+        &self,
+        counts: &dyn Fn(&EvseId) -> bool,
+        from: Time,
+        to: Time,
+        patience: TimeDelta,
+    ) -> Measured {
         let mut sum = Measured {
             energy: Energy::ZERO,
             quality: Quality::Ok,
         };
-        for register in self.evses.values() {
+        let counted = self.evses.iter().filter(|(evse, _)| counts(evse));
+        for (_, register) in counted {
             let part = register.between(from, to, patience);
             sum.energy += part.energy;
             sum.quality = sum.quality.max(part.quality);

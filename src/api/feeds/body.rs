@@ -240,7 +240,7 @@ fn read_unit(
     }
 }
 
-fn read_url(node: &Node<'_>) -> Option<String> {
+pub(in crate::api) fn read_url(node: &Node<'_>) -> Option<String> {
     let text = node.text()?;
     let mut bare = text.to_owned();
     for place in PLACES {
@@ -262,7 +262,7 @@ fn read_url(node: &Node<'_>) -> Option<String> {
     Some(text.to_owned())
 }
 
-fn read_headers(node: &Node<'_>) -> Option<Vec<(String, String)>> {
+pub(in crate::api) fn read_headers(node: &Node<'_>) -> Option<Vec<(String, String)>> {
     let members = node.value().as_object();
     let Some(members) = members.filter(|members| members.len() <= MAX_HEADERS) else {
         node.fault(format!("is not an object of at most {MAX_HEADERS} texts"));
@@ -358,6 +358,7 @@ fn read_vtn(node: &Node<'_>) -> Option<VtnAccess> {
     let programs = object.maybe("programs", names);
     let targets = object.maybe("targets", names);
     let ven_name = object.maybe("ven_name", short);
+    let reports = object.maybe("reports", Node::flag);
     object.close();
     Some(VtnAccess {
         client_id: client_id?,
@@ -366,6 +367,7 @@ fn read_vtn(node: &Node<'_>) -> Option<VtnAccess> {
         programs: programs?.unwrap_or_default(),
         targets: targets?.unwrap_or_default(),
         ven_name: ven_name?,
+        reports: reports?.unwrap_or(false),
     })
 }
 
@@ -376,7 +378,7 @@ fn names(node: &Node<'_>) -> Option<Vec<String>> {
 }
 
 /// A text of 1 to 128 characters, as `OpenADR` bounds its names.
-fn short(node: &Node<'_>) -> Option<String> {
+pub(in crate::api) fn short(node: &Node<'_>) -> Option<String> {
     let text = node.text()?;
     let fits = (1..=128).contains(&text.chars().count());
     if !fits {

@@ -2,7 +2,7 @@
 //! `/connections`: every source of signals and how fresh it is.
 
 mod alerts;
-mod body;
+pub(in crate::api) mod body;
 pub mod book;
 
 use actix_web::web::{Data, Path, Payload};

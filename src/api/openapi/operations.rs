@@ -473,6 +473,37 @@ pub(super) static OPERATIONS: &[Operation] = &[
         "Asks a feed no more; what it gave is withdrawn",
     ),
     get(
+        "/api/v1/sites/{site}/oscp",
+        "read",
+        "Capacity providers (OSCP 2.0) that say what the site may draw",
+    ),
+    get(
+        "/api/v1/sites/{site}/oscp/{name}",
+        "read",
+        "One capacity provider: what it said, and how talking to it goes",
+    ),
+    write(
+        "put",
+        "/api/v1/sites/{site}/oscp/{name}",
+        "admin",
+        "Sets a capacity provider up; the token for its registration is shown this once",
+    )
+    .taking("CapacityProvider")
+    .giving(&["200", "201"]),
+    delete(
+        "/api/v1/sites/{site}/oscp/{name}",
+        "admin",
+        "Gives a capacity provider up; what it said is withdrawn",
+    ),
+    write(
+        "post",
+        "/api/v1/sites/{site}/oscp/{name}/adjust",
+        "operate",
+        "Asks a capacity provider for another capacity",
+    )
+    .taking("CapacityWish")
+    .giving(&["202"]),
+    get(
         "/api/v1/connections",
         "read",
         "Every source of signals and how fresh it is",

@@ -79,6 +79,17 @@ pub(super) fn all() -> Value {
                 "description": "Absent: one is made." },
         })),
         "Feed": feed(),
+        "CapacityProvider": capacity_provider(),
+        "CapacityWish": closed(&["type", "blocks"], &json!({
+            "type": { "enum": ["CONSUMPTION", "GENERATION", "FALLBACK_CONSUMPTION",
+                "FALLBACK_GENERATION"] },
+            "blocks": { "type": "array", "minItems": 1, "maxItems": 1000,
+                "items": closed(&["start", "end", "capacity_kw"], &json!({
+                    "start": { "type": "string", "format": "date-time" },
+                    "end": { "type": "string", "format": "date-time" },
+                    "capacity_kw": kilowatts(),
+                })) },
+        })),
         "Station": closed(&[], &json!({
             "site": { "type": ["string", "null"], "minLength": 1, "maxLength": 128, "pattern": "^[^\\s/]+$" },
             "password": { "type": ["string", "null"], "minLength": 16, "maxLength": 64, "pattern": "^[!-~]+$",
@@ -149,6 +160,29 @@ pub(super) fn all() -> Value {
     })
 }
 
+fn capacity_provider() -> Value {
+    let name = || json!({ "type": ["string", "null"], "minLength": 1, "maxLength": 128 });
+    closed(
+        &["group_id"],
+        &json!({
+            "group_id": { "type": "string", "minLength": 1, "maxLength": 128 },
+            "circuit": { "type": ["string", "null"], "description": "Absent: the root." },
+            "headers": { "type": ["object", "null"], "additionalProperties": { "type": "string" } },
+            "oauth": {
+                "oneOf": [{ "type": "null" }, closed(&["token_url", "client_id"], &json!({
+                    "token_url": { "type": "string", "format": "uri" },
+                    "client_id": { "type": "string", "minLength": 1, "maxLength": 128 },
+                    "scope": name(),
+                }))],
+                "description": "Client credentials instead of tokens that are exchanged.",
+            },
+            "base_url": { "type": ["string", "null"], "format": "uri",
+                "description": "With oauth; else it comes with the registration." },
+            "secret": { "type": ["string", "null"], "description": "Of the client of oauth." },
+        }),
+    )
+}
+
 fn feed() -> Value {
     let pointer = json!({ "type": "string", "maxLength": 500, "pattern": "^(/.*)?$" });
     let maybe = json!({ "type": ["string", "null"], "maxLength": 500, "pattern": "^(/.*)?$" });
@@ -177,10 +211,25 @@ fn feed() -> Value {
     closed(
         &["kind", "format"],
         &json!({
-            "kind": { "enum": ["import_price", "export_price", "demand_price", "carbon", "base_load", "pv"] },
+            "kind": { "enum": ["import_price", "export_price", "demand_price", "carbon", "base_load", "pv",
+                "import_limit", "export_limit", "import_fallback", "export_fallback", "power_target",
+                "shed_level", "alert"], "description": "Limits, targets, levels and alerts with openadr only." },
             "unit": { "type": ["string", "null"] },
             "circuit": { "type": ["string", "null"] },
-            "format": { "enum": ["entsoe", "json", "csv", "static"] },
+            "format": { "enum": ["entsoe", "json", "csv", "static", "openadr"] },
+            "openadr": { "oneOf": [
+                { "type": "null" },
+                closed(&["client_id"], &json!({
+                    "client_id": { "type": "string", "minLength": 1, "maxLength": 128 },
+                    "token_url": { "type": ["string", "null"], "format": "uri" },
+                    "scope": { "type": ["string", "null"], "minLength": 1, "maxLength": 128 },
+                    "programs": { "type": ["array", "null"], "items": { "type": "string" } },
+                    "targets": { "type": ["array", "null"], "items": { "type": "string" } },
+                    "ven_name": { "type": ["string", "null"], "minLength": 1, "maxLength": 128 },
+                    "reports": { "type": ["boolean", "null"],
+                        "description": "Make the reports that its events ask for." },
+                })),
+            ] },
             "json": { "oneOf": [
                 { "type": "null" },
                 closed(&[], &json!({

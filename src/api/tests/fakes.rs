@@ -16,6 +16,7 @@ use crate::api::feeds::FeedBook;
 use crate::api::groups::GroupBook;
 use crate::api::keys::Keyring;
 use crate::api::metrics::Metrics;
+use crate::api::oscp::OscpBook;
 use crate::api::ports::{
     BackupPieces, Backups, CheckRow, Configured, Doors, Exchange, Health, IdToken, Invitation,
     OfferedEvse, PartHealth, PartStatus, PartnerChange, PartnerTraffic, PartnerView, Partners,
@@ -555,6 +556,7 @@ impl Client {
         let groups = at_once(GroupBook::open(records.clone()));
         let vault = Arc::new(GlassVault);
         let webhooks = at_once(WebhookBook::open(records.clone(), vault.clone()));
+        let oscp = at_once(OscpBook::open(records.clone(), vault.clone()));
         let feeds = at_once(FeedBook::open(records, vault));
         let state = ApiState::new(ApiParts {
             clock: clock.clone(),
@@ -571,6 +573,7 @@ impl Client {
             groups,
             webhooks,
             feeds,
+            oscp,
             doors: Arc::new(HttpsOnly),
             metrics: metrics.clone(),
             policy: Policy::default(),

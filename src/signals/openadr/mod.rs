@@ -120,6 +120,11 @@ pub fn read(events: &[Value], programs: &[Value], question: Question<'_>) -> Ser
     series
 }
 
+/// True if an event belongs to a program that is asked for.
+pub fn is_of_programs(event: &Value, programs: &[Value], question: Question<'_>) -> bool {
+    counts(event, program_of(event, programs), question.programs)
+}
+
 fn program_of<'v>(event: &Value, programs: &'v [Value]) -> Option<&'v Value> {
     let id = event.get("programID")?.as_str()?;
     programs

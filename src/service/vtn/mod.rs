@@ -1,28 +1,23 @@
 //! The VEN's side of `OpenADR` 3: a token by client credentials, programs and events page by page.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod reports;
 
-use chrono::TimeDelta;
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use serde_json::Value;
 use url::Url;
 
+use self::reports::Outbox;
+pub(super) use self::reports::Sources;
+use super::outside::{Credentials, json};
 use crate::domain::feed::{Feed, VtnAccess};
 use crate::domain::id::SiteKey;
 use crate::domain::time::Time;
-use crate::signals::openadr::{MAX_EVENTS, Question, read};
+use crate::signals::openadr::{MAX_EVENTS, Question, is_of_programs, read};
 use crate::signals::series::Series;
 
 /// Rows of a page; the most that VTNs give.
 const PAGE: usize = 50;
-/// Longest answer.
-const MAX_ANSWER_BYTES: usize = 4 * 1024 * 1024;
-/// How long one answer may take.
-const DEADLINE: Duration = Duration::from_secs(20);
-/// A token is renewed so long before its end.
-const EARLY: TimeDelta = TimeDelta::seconds(60);
-/// What a token without an end is believed to last.
-const USUAL_LIFE_S: i64 = 300;
 
 /// A token of a VTN, and until when it is used.
 struct Token {
@@ -36,6 +31,14 @@ struct Token {
 #[derive(Default)]
 pub(super) struct Vtns {
     tokens: BTreeMap<(SiteKey, String), Token>,
+    reports: BTreeMap<(SiteKey, String), Outbox>,
+}
+
+/// What a VTN said.
+pub(super) struct Heard {
+    pub(super) series: Series,
+    /// When it wants a report.
+    pub(super) report_at: Option<Time>,
 }
 
 /// One VTN, with what it takes to be let in.
@@ -61,7 +64,8 @@ impl Vtns {
         access: &VtnAccess,
         secret: &str,
         (currency, now): (&str, Time),
-    ) -> Result<Series, String> {
+        sources: &Sources,
+    ) -> Result<Heard, String> {
         let base = base(feed.url.as_deref().unwrap_or_default())?;
         // One more try with a new token where the old one is not taken any more.
         for _ in 0..2 {
@@ -71,8 +75,12 @@ impl Vtns {
                 base: base.clone(),
                 bearer,
             };
-            match call.read(feed, access, currency, now).await {
-                Ok(series) => return Ok(series),
+            let outbox = self.reports.entry(key_of(feed)).or_default();
+            match call
+                .read((feed, access), (currency, now), outbox, sources)
+                .await
+            {
+                Ok(heard) => return Ok(heard),
                 Err(Refused::Token) => {
                     self.tokens.remove(&key_of(feed));
                 }
@@ -105,36 +113,18 @@ impl Vtns {
         if base.scheme() == "https" && url.scheme() != "https" {
             return Err("the VTN's tokenURL is not https: the secret is not sent there".into());
         }
-        let mut form = vec![
-            ("grant_type", "client_credentials"),
-            ("client_id", &access.client_id),
-            ("client_secret", secret),
-        ];
-        if let Some(scope) = &access.scope {
-            form.push(("scope", scope));
-        }
-        let body = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(form)
-            .finish();
-        let request = http
-            .post(url)
-            .header("content-type", "application/x-www-form-urlencoded")
-            .header("accept", "application/json")
-            .body(body);
-        let (status, answer) = fetch(request).await?;
-        let token = answer["access_token"].as_str().filter(|_| status == 200);
-        let Some(token) = token else {
-            let why = answer["error"].as_str().unwrap_or("no access_token");
-            return Err(format!("no token: HTTP {status}, {why}"));
+        let client = Credentials {
+            token_url: url,
+            client: &access.client_id,
+            secret,
+            scope: access.scope.as_deref(),
         };
-        let life = answer["expires_in"].as_i64().unwrap_or(USUAL_LIFE_S);
-        let life = TimeDelta::seconds(life.clamp(0, 86_400)) - EARLY;
+        let (text, until) = client.token(http, now).await?;
         let token = Token {
-            text: token.to_owned(),
-            until: now + life.max(TimeDelta::zero()),
+            text: text.clone(),
+            until,
             of,
         };
-        let text = token.text.clone();
         self.tokens.insert(key_of(feed), token);
         Ok(text)
     }
@@ -142,17 +132,18 @@ impl Vtns {
     /// Forgets the tokens of feeds that are gone.
     pub(super) fn keep(&mut self, names: &[(SiteKey, String)]) {
         self.tokens.retain(|key, _| names.contains(key));
+        self.reports.retain(|key, _| names.contains(key));
     }
 }
 
 impl Call<'_> {
     async fn read(
         &self,
-        feed: &Feed,
-        access: &VtnAccess,
-        currency: &str,
-        now: Time,
-    ) -> Result<Series, Refused> {
+        (feed, access): (&Feed, &VtnAccess),
+        (currency, now): (&str, Time),
+        outbox: &mut Outbox,
+        sources: &Sources,
+    ) -> Result<Heard, Refused> {
         let mut notes = Vec::new();
         if let Some(name) = &access.ven_name
             && let Err(error) = self.make_known(name).await
@@ -173,19 +164,27 @@ impl Call<'_> {
         );
         let events = self.pages("events", &query).await?;
         let salt = format!("{} {}", feed.site, feed.name);
-        let mut series = read(
-            &events,
-            &programs,
-            Question {
-                kind: feed.kind,
-                currency,
-                programs: &access.programs,
-                salt: &salt,
-                now,
-            },
-        );
+        let question = Question {
+            kind: feed.kind,
+            currency,
+            programs: &access.programs,
+            salt: &salt,
+            now,
+        };
+        let mut series = read(&events, &programs, question);
+        let mut report_at = None;
+        if access.reports {
+            let asking = events.iter().take(MAX_EVENTS);
+            let asking = asking.filter(|event| is_of_programs(event, &programs, question));
+            let asking: Vec<&Value> = asking.collect();
+            let (more, next) = outbox
+                .post(self, (feed, access), &asking, sources, now)
+                .await?;
+            notes.extend(more);
+            report_at = next;
+        }
         series.notes.splice(..0, notes);
-        Ok(series)
+        Ok(Heard { series, report_at })
     }
 
     /// Adds us as a VEN where we are not one.
@@ -197,8 +196,8 @@ impl Call<'_> {
         }
         let url = self.url("vens", &[], 0)?;
         let request = self.http.post(url).bearer_auth(&self.bearer);
-        let body = json!({"objectType": "VEN_VEN_REQUEST", "venName": name});
-        let (status, _) = fetch(request.json(&body)).await.map_err(Refused::Other)?;
+        let body = serde_json::json!({"objectType": "VEN_VEN_REQUEST", "venName": name});
+        let (status, _) = json(request.json(&body)).await.map_err(Refused::Other)?;
         match status {
             200 | 201 | 409 => Ok(()),
             401 => Err(Refused::Token),
@@ -220,6 +219,21 @@ impl Call<'_> {
         Ok(all)
     }
 
+    /// Status and answer of a write.
+    async fn write(
+        &self,
+        method: reqwest::Method,
+        what: &str,
+        body: &Value,
+    ) -> Result<(u16, Value), Refused> {
+        let url = self
+            .base
+            .join(what)
+            .map_err(|_| Refused::Other("the VTN's address has no paths".into()))?;
+        let request = self.http.request(method, url).bearer_auth(&self.bearer);
+        json(request.json(body)).await.map_err(Refused::Other)
+    }
+
     fn url(&self, what: &str, query: &[(&str, &str)], skip: usize) -> Result<Url, Refused> {
         let mut url = self
             .base
@@ -235,7 +249,7 @@ impl Call<'_> {
     async fn rows(&self, url: Url) -> Result<Vec<Value>, Refused> {
         let what = url.path().to_owned();
         let request = self.http.get(url).bearer_auth(&self.bearer);
-        let (status, answer) = fetch(request).await.map_err(Refused::Other)?;
+        let (status, answer) = json(request).await.map_err(Refused::Other)?;
         match (status, answer) {
             (401, _) => Err(Refused::Token),
             (200, Value::Array(rows)) => Ok(rows),
@@ -263,24 +277,9 @@ async fn token_url(http: &reqwest::Client, base: &Url) -> Result<String, String>
     let url = base
         .join("auth/server")
         .map_err(|_| "the VTN's address has no paths")?;
-    let (status, answer) = fetch(http.get(url)).await?;
+    let (status, answer) = json(http.get(url)).await?;
     let found = answer["tokenURL"].as_str().filter(|_| status == 200);
     found.map(str::to_owned).ok_or_else(|| {
         format!("GET /auth/server gave no tokenURL (HTTP {status}); give openadr.token_url")
     })
-}
-
-/// Status and JSON of an answer; null where it is none.
-async fn fetch(request: reqwest::RequestBuilder) -> Result<(u16, Value), String> {
-    let told = |error: reqwest::Error| error.without_url().to_string();
-    let mut response = request.timeout(DEADLINE).send().await.map_err(told)?;
-    let status = response.status().as_u16();
-    let mut body = Vec::new();
-    while let Some(piece) = response.chunk().await.map_err(told)? {
-        if body.len() + piece.len() > MAX_ANSWER_BYTES {
-            return Err(format!("an answer is longer than {MAX_ANSWER_BYTES} bytes"));
-        }
-        body.extend_from_slice(&piece);
-    }
-    Ok((status, serde_json::from_slice(&body).unwrap_or(Value::Null)))
 }
