@@ -60,6 +60,8 @@ pub enum Quirk {
     NoTrigger,
     /// Keeps no list of tokens.
     NoLocalList,
+    /// Does not go on by itself after a limit of 0: it is woken by a remote start.
+    SleepsAtZero,
     /// Takes limits one by one into a dynamic profile (2.1). Only by the operator's word: while we
     /// are silent, what was planned to rise later does not.
     DynamicProfiles,
@@ -67,13 +69,14 @@ pub enum Quirk {
 
 impl Quirk {
     /// All of them.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::StackZeroOnly,
         Self::AbsoluteOnly,
         Self::WattsOnly,
         Self::NoComposite,
         Self::NoTrigger,
         Self::NoLocalList,
+        Self::SleepsAtZero,
         Self::DynamicProfiles,
     ];
 
@@ -86,6 +89,7 @@ impl Quirk {
             Self::NoComposite => "no_composite",
             Self::NoTrigger => "no_trigger",
             Self::NoLocalList => "no_local_list",
+            Self::SleepsAtZero => "sleeps_at_zero",
             Self::DynamicProfiles => "dynamic_profiles",
         }
     }

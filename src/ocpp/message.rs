@@ -47,6 +47,8 @@ pub struct Transaction {
     pub at: Option<Time>,
     /// Who charges, as presented. Never kept.
     pub token: Option<String>,
+    /// What kind of token it is (2.x).
+    pub token_kind: Option<String>,
     /// Nobody is asked who he is here (2.x `NoAuthorization`).
     pub is_open: bool,
     /// The energy register at this instant.
@@ -368,6 +370,15 @@ pub enum Request {
     },
     /// Forget which tokens you have seen.
     ClearCache,
+    /// Start charging at an EVSE (1.6 `RemoteStartTransaction`, 2.x `RequestStartTransaction`).
+    Start {
+        /// The EVSE.
+        evse: u32,
+        /// For whom.
+        token: String,
+        /// What kind of token that is (2.x).
+        kind: String,
+    },
     /// Does this transaction still run (2.x)?
     TransactionStatus(String),
     /// Whatever the operator says.

@@ -33,6 +33,10 @@ pub(crate) struct Plan {
     pub(crate) dies_after: Option<i64>,
     /// Between two readings of a meter, in seconds.
     pub(crate) meter_s: i64,
+    /// The operator pauses the first station in these minutes.
+    pub(crate) pause: Option<(i64, i64)>,
+    /// The first station loses its connection after these minutes.
+    pub(crate) drops: Vec<i64>,
     /// More of the body that approves the first station.
     pub(crate) setup: Value,
 }
@@ -147,12 +151,24 @@ impl Plan {
         let mut dies_at = self
             .dies_after
             .map(|minutes| noon() + TimeDelta::minutes(minutes));
+        let minute = |minutes: &i64| noon() + TimeDelta::minutes(*minutes);
+        let mut pause_at = self.pause.map(|(from, _)| minute(&from));
+        let mut drops: Vec<Time> = self.drops.iter().rev().map(minute).collect();
         settle(&service, &fleet, &clock).await;
         while clock.now() < end {
             let wakeup = clock.next_wakeup().unwrap_or(end);
             let next = fleet.next_event().min(wakeup).min(end).max(clock.now());
             fleet.advance_to(next);
             clock.advance_to(next);
+            if pause_at.take_if(|at| *at <= next).is_some() {
+                let until = self.pause.map(|(_, until)| minute(&until));
+                let body = json!({ "action": "pause", "until": until });
+                let path = format!("/sites/depot/evses/{}/override", name(0));
+                call(&service, "POST", &path, &body).await;
+            }
+            if drops.pop_if(|at| *at <= next).is_some() {
+                fleet.drop_connection(&name(0));
+            }
             if dies_at.is_some_and(|at| at <= next) {
                 dies_at = None;
                 store.crash();

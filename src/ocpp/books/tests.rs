@@ -17,6 +17,7 @@ fn start(second: i64, register: f64) -> Transaction {
         evse: Some(1),
         at: Some(at(second)),
         token: Some("T".into()),
+        token_kind: None,
         is_open: false,
         register: Some(kwh(register)),
         samples: Vec::new(),

@@ -212,8 +212,17 @@ impl Station {
             }
             self.told.remove(&entry.evse);
             self.pushed.remove(&entry.evse);
+            self.resumes.remove(&entry.evse);
+            self.guests.remove(&entry.evse);
             self.looks.end(entry.evse);
             self.tuples.remove(&entry.evse);
+        }
+        if let Some(entry) = entry.as_ref().filter(|entry| entry.is_running())
+            && let Some(token) = &said.token
+        {
+            let kind = said.token_kind.clone();
+            let kind = kind.unwrap_or_else(|| "Central".to_owned());
+            self.guests.insert(entry.evse, (token.clone(), kind));
         }
         self.note(booked, facts);
         let forgotten = self.books.prune();

@@ -267,6 +267,8 @@ enum Purpose {
     LocalList { sends: Option<i64> },
     /// Asking for a reading now.
     Look,
+    /// Waking a car up.
+    Wake,
     /// Asking whether a transaction still runs.
     Runs { transaction: String },
 }
@@ -324,7 +326,9 @@ pub struct Station {
     pushed: BTreeMap<u32, dynamic::Pushed>,
     /// When an EVSE that was told to go on after a limit of 0 is looked at: some pass over the
     /// first limit after it.
-    resumes: BTreeMap<u32, Time>,
+    resumes: BTreeMap<u32, watch::Resumption>,
+    /// Who charges where, and the kind of token: to wake a car up. In memory only, while it charges.
+    guests: BTreeMap<u32, (String, String)>,
     /// EVSEs that were told less than they draw, and are not yet seen to follow.
     looks: watch::Looks,
     /// Most periods that the car at an EVSE takes.
@@ -364,6 +368,7 @@ impl Station {
             told_before: BTreeMap::new(),
             pushed: BTreeMap::new(),
             resumes: BTreeMap::new(),
+            guests: BTreeMap::new(),
             looks: watch::Looks::default(),
             tuples: BTreeMap::new(),
             held: Vec::new(),
@@ -495,7 +500,7 @@ impl Station {
             self.quiet_until,
             greeting,
             self.settings_until,
-            self.resumes.values().min().copied(),
+            self.resumes.values().map(watch::Resumption::at).min(),
             self.pushed.values().filter_map(dynamic::Pushed::next).min(),
             self.looks.next(),
         ]

@@ -10,7 +10,7 @@ use chrono::TimeDelta;
 
 use super::install::Wish;
 use super::{Output, Purpose, Station};
-use crate::domain::profile::{RateUnit, Tenths};
+use crate::domain::profile::{Profile, RateUnit, Tenths};
 use crate::domain::quantity::Power;
 use crate::domain::time::Time;
 use crate::ocpp::caps::Quirk;
@@ -28,6 +28,32 @@ const FOLLOWS_S: i64 = 6;
 const AGAIN_S: i64 = 6;
 /// Looks at one lowering.
 const LOOKS: u8 = 3;
+
+/// A car that may go on after a limit of 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Resumption {
+    /// Since when it may.
+    began: Time,
+    /// When it is looked at.
+    at: Time,
+    /// It was told once more that it may.
+    was_told_again: bool,
+}
+
+impl Resumption {
+    fn after(began: Time) -> Self {
+        Self {
+            began,
+            at: began + TimeDelta::seconds(RESUMES_S),
+            was_told_again: false,
+        }
+    }
+
+    /// When it is looked at.
+    pub(super) fn at(&self) -> Time {
+        self.at
+    }
+}
 
 /// The cars of a station that are looked at.
 #[derive(Clone, Debug, Default)]
@@ -90,28 +116,78 @@ impl Station {
         };
         let limit = |wish: &Wish| wish.profile.limit_at(now).map(|limit| limit.0);
         let before = self.told_before.get(evse).and_then(limit);
-        if before == Some(0) && limit(wish).is_some_and(|limit| limit > 0) {
-            self.resumes
-                .insert(*evse, now + TimeDelta::seconds(RESUMES_S));
+        let is_on = limit(wish).is_some_and(|limit| limit > 0);
+        if is_on && before == Some(0) {
+            self.resumes.insert(*evse, Resumption::after(now));
+            return;
+        }
+        // One that is looked at already stays so; what an older profile would have brought does not.
+        let known = self.resumes.get(evse);
+        if known.is_none_or(|known| !is_on || known.began > now) {
+            self.look_at_next_rise(*evse, &wish.profile, now);
         }
     }
 
-    /// A car that draws nothing though it may again is told once more: some stations pass over the
-    /// first limit after a 0.
+    /// A profile that steps up from 0 says so in no message: its car is looked at then.
+    fn look_at_next_rise(&mut self, evse: u32, profile: &Profile, now: Time) {
+        let mut before = profile.limit_at(now);
+        let mut later = profile.steps().filter(|(at, _)| *at > now);
+        let rise = later.find(|(_, limit)| {
+            let was = before.replace(*limit);
+            was == Some(Tenths(0)) && limit.0 > 0
+        });
+        match rise {
+            Some((at, _)) => self.resumes.insert(evse, Resumption::after(at)),
+            None => self.resumes.remove(&evse),
+        };
+    }
+
+    /// A car that draws nothing though it may again is told once more, since some stations pass over
+    /// the first limit after a 0, and is then woken by a remote start, since some sleep.
     pub(super) fn look_whether_resumed(&mut self, now: Time, out: &mut Vec<Output>) {
         let due: Vec<u32> = self
             .resumes
             .iter()
-            .filter(|(_, until)| **until <= now)
+            .filter(|(_, resumption)| resumption.at <= now)
             .map(|(evse, _)| *evse)
             .collect();
         for evse in due {
-            self.resumes.remove(&evse);
+            let Some(resumption) = self.resumes.remove(&evse) else {
+                continue;
+            };
             let shown = self.shown.get(&evse).and_then(|shown| shown.measured);
-            if shown.is_none_or(|reading| !reading.power.is_positive()) {
-                self.tell_again(evse, out);
+            let told = self.told.get(&evse);
+            let Some(profile) = told.map(|wish| wish.profile.clone()) else {
+                continue;
+            };
+            let draws = shown.is_some_and(|reading| reading.power.is_positive());
+            if draws || profile.limit_at(now).is_none_or(|limit| limit.0 == 0) {
+                self.look_at_next_rise(evse, &profile, now);
+                continue;
             }
+            if resumption.was_told_again || self.caps.has(Quirk::SleepsAtZero) {
+                self.wake(evse, out);
+                self.look_at_next_rise(evse, &profile, now);
+                continue;
+            }
+            self.tell_again(evse, out);
+            let again = Resumption {
+                was_told_again: true,
+                ..Resumption::after(now)
+            };
+            self.resumes.insert(evse, again);
         }
+    }
+
+    /// Wakes a car that sleeps since it was paused. The station starts no second transaction: it has
+    /// one at that EVSE. Not where the operator says that it does not sleep.
+    fn wake(&mut self, evse: u32, out: &mut Vec<Output>) {
+        let says_no = self.caps.told.get(&Quirk::SleepsAtZero) == Some(&false);
+        let Some((token, kind)) = self.guests.get(&evse).cloned().filter(|_| !says_no) else {
+            return;
+        };
+        let request = Request::Start { evse, token, kind };
+        self.ask(request, Purpose::Wake, Priority::Ordinary, out);
     }
 
     /// An accepted profile allows less than the car was last seen to draw, or nobody has seen it

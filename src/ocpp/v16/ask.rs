@@ -60,6 +60,10 @@ pub(in crate::ocpp) fn ask(request: &Request) -> (String, Value) {
         Request::Update { scope, .. } => {
             ("ClearChargingProfile", json!({ "id": scope.profile_id() }))
         }
+        Request::Start { evse, token, .. } => (
+            "RemoteStartTransaction",
+            json!({ "connectorId": evse, "idTag": token }),
+        ),
         // 1.6 cannot be asked; what it measures tells.
         Request::TransactionStatus(_) => (
             "TriggerMessage",

@@ -10,6 +10,8 @@ use crate::ocpp::{schedule, wire};
 
 /// The request id of the one report we ask for at boot.
 const REPORT_ID: i64 = 1;
+/// The id of a start that only wakes up: no transaction is expected from it.
+const START_ID: i64 = 1;
 
 /// Spells a request: action and payload.
 pub(in crate::ocpp) fn ask(request: &Request) -> (String, Value) {
@@ -86,6 +88,14 @@ pub(in crate::ocpp) fn ask(request: &Request) -> (String, Value) {
             ("SendLocalList", payload)
         }
         Request::ClearCache => ("ClearCache", json!({})),
+        Request::Start { evse, token, kind } => (
+            "RequestStartTransaction",
+            json!({
+                "remoteStartId": START_ID,
+                "evseId": evse,
+                "idToken": { "idToken": token, "type": kind },
+            }),
+        ),
         Request::TransactionStatus(id) => ("GetTransactionStatus", json!({ "transactionId": id })),
         Request::Raw { action, payload } => return (action.clone(), payload.clone()),
     };

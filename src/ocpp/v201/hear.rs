@@ -215,6 +215,10 @@ fn transaction(fields: &Fields<'_>) -> Result<Transaction, CallError> {
             .object("idToken")
             .and_then(|token| token.text("idToken"))
             .map(str::to_owned),
+        token_kind: fields
+            .object("idToken")
+            .and_then(|token| token.text("type"))
+            .map(str::to_owned),
         register: samples.iter().rev().find_map(|sample| sample.register),
         offline: fields.flag("offline").unwrap_or(false),
         seq_no: Some(fields.need_whole("seqNo")?),
@@ -258,6 +262,10 @@ fn needs(fields: &Fields<'_>) -> Result<EvNeeds, CallError> {
     let ac = needs
         .object("acChargingParameters")
         .and_then(|ac| ac.number("energyAmount"));
+    // ISO 15118-20: what it wants, whether or not it may give some of it back.
+    let v2x = needs
+        .object("v2xChargingParameters")
+        .and_then(|v2x| v2x.number("evTargetEnergyRequest"));
     let dc = needs.object("dcChargingParameters").and_then(|dc| {
         dc.number("energyAmount").or_else(|| {
             // Nothing asked for, but what it has and what full is.
@@ -274,6 +282,7 @@ fn needs(fields: &Fields<'_>) -> Result<EvNeeds, CallError> {
             .filter(|most| *most > 0),
         energy: ac
             .or(dc)
+            .or(v2x)
             .filter(|wh| (0.0..1e7).contains(wh))
             .map(|wh| Energy::from_kilowatt_hours(wh / 1000.0)),
     })

@@ -23,6 +23,8 @@ pub enum Effect {
     Complaint(String),
     /// It was asked to send a reading.
     Read,
+    /// It charges on one phase from now on.
+    OnePhase,
     /// It loses its connection.
     HangUp,
 }
@@ -73,6 +75,8 @@ pub struct Charger {
     /// A profile that it follows later.
     late: Option<(Layer, Profile)>,
     late_is_due: bool,
+    /// It waits to be started remotely.
+    is_asleep: bool,
     /// It has sent something broken since its last message.
     has_babbled: bool,
 }
@@ -94,6 +98,7 @@ impl Charger {
             was_zero: false,
             late: None,
             late_is_due: false,
+            is_asleep: false,
             has_babbled: false,
             odd,
         }
@@ -186,6 +191,7 @@ impl Charger {
         }
         self.profiles[1] = None;
         self.was_zero = false;
+        self.is_asleep = false;
         self.late_is_due = true;
         self.waiting
             .push_back(words::status(self.version, false, now, &self.odd));
@@ -326,6 +332,17 @@ impl Charger {
         }
         match action {
             "GetConfiguration" => plain(words::configuration(&self.odd)),
+            "RemoteStartTransaction" | "RequestStartTransaction" if self.odd.sleeps_at_zero => {
+                let held = self.profiles[1].clone();
+                let wakes = std::mem::take(&mut self.is_asleep) && held.is_some();
+                let effect = wakes.then_some(Effect::Profile(Layer::Session, held));
+                let answer = json!({ "status": "Accepted" });
+                (Ok(answer), effect.into_iter().collect())
+            }
+            // A transaction runs at its only EVSE.
+            "RequestStartTransaction" if self.running.is_some() => {
+                plain(json!({ "status": "Rejected" }))
+            }
             "ChangeConfiguration" | "Reset" | "RemoteStartTransaction" | "DataTransfer" => {
                 plain(json!({ "status": "Accepted" }))
             }
@@ -394,6 +411,7 @@ impl Charger {
             || (self.odd.stack_zero_only && profile["stackLevel"] != 0)
             || (self.odd.watts_only && !is_watts)
             || (self.odd.absolute_only && is_relative)
+            || (self.odd.strict_decimals && !has_one_decimal(schedule))
         {
             return refused();
         }
@@ -438,6 +456,22 @@ impl Charger {
             let resumes = std::mem::replace(&mut self.was_zero, is_zero) && !is_zero;
             if resumes && self.odd.passes_over_after_zero {
                 return (accepted, Vec::new());
+            }
+            if is_zero && self.odd.one_phase_after_zero {
+                let effects = vec![Effect::Profile(layer, Some(read)), Effect::OnePhase];
+                return (accepted, effects);
+            }
+            self.is_asleep |= is_zero && self.odd.sleeps_at_zero;
+            if self.is_asleep {
+                // Nothing that comes later in it wakes the car.
+                let asleep = Profile {
+                    periods: vec![ProfilePeriod {
+                        start_s: 0,
+                        limit: Tenths(0),
+                    }],
+                    ..read
+                };
+                return (accepted, vec![Effect::Profile(layer, Some(asleep))]);
             }
             if resumes && self.odd.resumes_late {
                 self.late = Some((layer, read));
@@ -500,6 +534,17 @@ impl Charger {
                 "chargingRateUnit": unit, "chargingSchedulePeriod": [period] },
         })
     }
+}
+
+/// No limit of a schedule has more than one decimal, as it is written.
+fn has_one_decimal(schedule: &Value) -> bool {
+    let periods = schedule["chargingSchedulePeriod"].as_array();
+    periods.into_iter().flatten().all(|period| {
+        let limit = period["limit"].to_string();
+        limit
+            .split_once('.')
+            .is_none_or(|(_, decimals)| decimals.len() == 1)
+    })
 }
 
 /// Reads a schedule as a station does.

@@ -160,6 +160,7 @@ async fn serve(
                                     charger.reads(energy, power, shared.now());
                                 }
                             }
+                            Effect::OnePhase => shared.set_one_phase(&dial.evse),
                             Effect::HangUp => return false,
                             Effect::Complaint(what) => {
                                 shared.complain(format!("{}: {what}", dial.id));

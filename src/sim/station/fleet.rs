@@ -139,6 +139,10 @@ impl Shared {
         depot.set_profile(evse, layer, profile);
     }
 
+    pub(super) fn set_one_phase(&self, evse: &str) {
+        lock(&self.depot).set_phases(evse, 1);
+    }
+
     pub(super) fn complain(&self, what: String) {
         let mut complaints = lock(&self.complaints);
         if complaints.len() < MAX_LINES {

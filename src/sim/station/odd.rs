@@ -69,4 +69,10 @@ pub struct Oddities {
     pub clock_behind: bool,
     /// Follows a higher limit after 0 only at its next reading.
     pub resumes_late: bool,
+    /// Once told 0 in a session it does not go on until it is started remotely.
+    pub sleeps_at_zero: bool,
+    /// Once told 0 it charges on one phase for the rest of the session.
+    pub one_phase_after_zero: bool,
+    /// Refuses limits with more than one decimal.
+    pub strict_decimals: bool,
 }

@@ -173,6 +173,15 @@ impl Depot {
         true
     }
 
+    /// Lets an EVSE charge on so many phases from now on.
+    pub fn set_phases(&mut self, evse: &str, phases: u8) {
+        if let Some(&index) = self.index.get(evse) {
+            let evse = &mut self.evses[index];
+            evse.phases = phases.clamp(1, 3);
+            evse.settle(self.now);
+        }
+    }
+
     /// Lets time pass; gives what drivers and cars did, in order.
     pub fn advance_to(&mut self, to: Time) -> Vec<DepotEvent> {
         let mut events = Vec::new();
