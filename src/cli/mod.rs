@@ -23,6 +23,7 @@ mod remote;
 pub mod report;
 pub mod restore;
 pub mod serve;
+pub mod signal;
 pub mod simulate;
 pub mod site;
 pub mod station;
@@ -70,6 +71,8 @@ enum Command {
     Partner(partner::PartnerArgs),
     /// The sites: list, show, set, mode, import from a partner's locations
     Site(site::SiteArgs),
+    /// What grid and market say of a site: list, show, put, check, withdraw
+    Signal(signal::SignalArgs),
     /// The chargers that connect to us: list, show, approve, command, messages
     Station(station::StationArgs),
     /// Look at everything that must be right before limits are sent
@@ -111,6 +114,7 @@ pub fn run() -> Exit {
             Command::Health(args) => args.run(),
             Command::Partner(args) => args.run(),
             Command::Site(args) => args.run(),
+            Command::Signal(args) => args.run(),
             Command::Station(args) => args.run(),
             Command::Doctor(args) => args.run(),
             Command::Store(args) => args.run(),

@@ -133,3 +133,68 @@ fn the_licences_name_what_is_inside_and_the_bill_of_materials_is_one_object() {
     let components = bill["components"].as_array().map(Vec::len);
     assert!(components.is_some_and(|count| count > 100));
 }
+
+#[test]
+fn a_signal_is_checked_set_listed_and_withdrawn() {
+    let service = Service::start();
+    let site = service.data.path().join("site.json");
+    let body = serde_json::json!({
+        "time_zone": "Europe/Berlin", "currency": "EUR",
+        "circuits": [{"id": "site", "import_limit_kw": 60}], "price": {"flat_per_kwh": 0.3},
+        "evses": [{"id": "E1", "max_kw": 11.04, "source": {"ocpp": {"station": "CP-1", "evse": 1}}}],
+    });
+    std::fs::write(&site, body.to_string()).expect("written");
+    let file = site.to_str().expect("text");
+    let made = service.ask(&["site", "set", "depot", "--file", file]);
+    assert_eq!(made.status.code(), Some(0), "{made:?}");
+    let says = [
+        "depot",
+        "dso",
+        "--kind",
+        "import_limit",
+        "--unit",
+        "kW",
+        "--values",
+        "40,50",
+    ];
+    let ask =
+        |verb: &str, more: &[&str]| service.ask(&[&["signal", verb], &says[..], more].concat());
+    for checked in [ask("check", &[]), ask("put", &["--dry-run"])] {
+        assert_eq!(checked.status.code(), Some(0), "{checked:?}");
+        assert_eq!(object(&checked)["effect"]["vehicles_at_risk"], 0);
+    }
+    let list = || object(&service.ask(&["signal", "list", "depot", "--kind", "import_limit"]));
+    assert_eq!(
+        list()["signals"].as_array().map(Vec::len),
+        Some(0),
+        "nothing was changed"
+    );
+    let set = ask("put", &["--priority", "10", "--wish"]);
+    assert_eq!(set.status.code(), Some(0), "{set:?}");
+    assert_eq!(object(&set)["accepted_slots"], 2);
+    let listed = list();
+    let signal = &listed["signals"][0];
+    assert_eq!(
+        (&signal["key"], &signal["priority"]),
+        (&Value::from("dso"), &Value::from(10))
+    );
+    assert_eq!(signal["hard"], false, "{listed}");
+    let shown = object(&service.ask(&["signal", "show", "depot", "dso"]));
+    assert_eq!(shown["slots"].as_array().map(Vec::len), Some(2));
+    let bad = service.ask(&[
+        "signal",
+        "put",
+        "depot",
+        "dso",
+        "--kind",
+        "import_limit",
+        "--unit",
+        "EUR",
+        "--values=-1",
+    ]);
+    assert_eq!(bad.status.code(), Some(3), "{bad:?}");
+    assert!(text(&bad.stderr).contains("/unit"), "{bad:?}");
+    let gone = service.ask(&["signal", "withdraw", "depot", "dso"]);
+    assert_eq!(gone.status.code(), Some(0), "{gone:?}");
+    assert_eq!(list()["signals"].as_array().map(Vec::len), Some(0));
+}

@@ -3,8 +3,9 @@
 mod call;
 mod table;
 
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use reqwest::Method;
@@ -133,7 +134,7 @@ impl Remote {
 
     /// Whether the token of the API comes from standard input.
     pub(super) fn reads_stdin(&self) -> bool {
-        self.token_file.as_deref() == Some(std::path::Path::new("-"))
+        self.token_file.as_deref() == Some(Path::new("-"))
     }
 
     /// Whether the service was named, rather than left to the defaults.
@@ -176,6 +177,25 @@ fn runtime() -> Result<tokio::runtime::Runtime, CallError> {
 
 fn setup(fault: &ClientFault) -> CallError {
     CallError::Setup(fault.to_string())
+}
+
+/// Longest document that is read from a file.
+const MAX_FILE_BYTES: u64 = 2 * 1024 * 1024;
+
+/// JSON of a file; `-` is standard input.
+pub(super) fn read_json_file(path: &Path) -> Result<Value, CallError> {
+    let fault = |detail: String| CallError::Setup(format!("{}: {detail}", path.display()));
+    let source: Box<dyn io::Read> = if path.as_os_str() == "-" {
+        Box::new(io::stdin())
+    } else {
+        Box::new(File::open(path).map_err(|error| fault(error.to_string()))?)
+    };
+    let mut text = String::new();
+    source
+        .take(MAX_FILE_BYTES)
+        .read_to_string(&mut text)
+        .map_err(|error| fault(error.to_string()))?;
+    serde_json::from_str(&text).map_err(|error| fault(format!("is not JSON: {error}")))
 }
 
 /// A name as a part of a path.

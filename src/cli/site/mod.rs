@@ -9,10 +9,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::exit::Exit;
-use super::remote::{Ask, CallError, Remote, part};
-
-/// Longest description that is read from a file.
-const MAX_FILE_BYTES: u64 = 2 * 1024 * 1024;
+use super::remote::{Ask, CallError, Remote, part, read_json_file};
 
 /// Arguments of `evenload site`.
 #[derive(Debug, Args)]
@@ -137,7 +134,7 @@ impl SiteArgs {
         file: Option<&Path>,
     ) -> Result<Value, CallError> {
         if let Some(path) = file {
-            return read(path);
+            return read_json_file(path);
         }
         let limit = kilowatts(limit.unwrap_or_default())?;
         let mut site = self.remote.call(Ask::get(&path(name, "")))?;
@@ -151,17 +148,6 @@ impl SiteArgs {
         }
         Ok(site)
     }
-}
-
-fn read(path: &Path) -> Result<Value, CallError> {
-    use std::io::Read as _;
-    let fault = |detail: String| CallError::Setup(format!("{}: {detail}", path.display()));
-    let file = std::fs::File::open(path).map_err(|error| fault(error.to_string()))?;
-    let mut text = String::new();
-    file.take(MAX_FILE_BYTES)
-        .read_to_string(&mut text)
-        .map_err(|error| fault(error.to_string()))?;
-    serde_json::from_str(&text).map_err(|error| fault(format!("is not JSON: {error}")))
 }
 
 /// `250kW`, `250 kW`, `0.25MW`, `250000W`; a bare number is refused, since nobody knows its unit.

@@ -196,6 +196,13 @@ fn a_report_says_what_was_asked_for_in_its_units() {
         json!([{"type": "USAGE", "values": [12.5]},
             {"type": "DATA_QUALITY", "values": ["ESTIMATED"]}])
     );
+    // Half an hour of 12.5 kWh is 25 kW.
+    let mut short = asks(&past("USAGE"));
+    short["intervalPeriod"]["duration"] = json!("PT30M");
+    let now = t("2026-11-22T13:30:00Z");
+    let due = schedule(&short, US, now).due.remove(0);
+    let told = due.body(US, &[figure], now);
+    assert_eq!(first(&told)[0]["values"], json!([12.5]));
     let mut peak = past("DEMAND");
     assert_eq!(first(&body(&peak, figure))[0]["values"], json!([12.5]));
     peak["readingType"] = json!("PEAK");
