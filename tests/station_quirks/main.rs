@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 const V16: Version = Version::V16;
 const V201: Version = Version::V201;
 /// Between two readings of a meter, in seconds.
-const METER_S: i64 = 60;
+const METER_S: i64 = 300;
 
 fn odd(change: impl FnOnce(&mut Oddities)) -> Oddities {
     let mut odd = Oddities::default();
