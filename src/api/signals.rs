@@ -17,7 +17,7 @@ use super::{ApiState, effect, signal_life, signal_view};
 use crate::domain::event::EventKind;
 use crate::domain::id::{SignalKey, SiteKey};
 use crate::domain::ports::PortError;
-use crate::domain::signal::{MAX_SIGNAL_SLOTS, SignalSeries, SignalSlot};
+use crate::domain::signal::{MAX_SIGNAL_SLOTS, SignalSeries, SignalSlot, with_window_replaced};
 use crate::domain::signal_unit::KINDS;
 use crate::domain::time::Time;
 use crate::state::Snapshot;
@@ -188,7 +188,7 @@ pub(super) async fn patch(
             "is not that of the stored signal; PUT replaces it",
         ));
     }
-    let slots = within_window(&before.slots, &body.slots);
+    let slots = with_window_replaced(&before.slots, &body.slots);
     if slots.len() > MAX_SIGNAL_SLOTS {
         return Err(Problem::conflict(format!(
             "the series would have {} slots; {MAX_SIGNAL_SLOTS} are allowed",
@@ -413,27 +413,4 @@ fn series(
         evse: body.evse,
         evses_only: false,
     })
-}
-
-/// What is stored outside of the window that the new slots cover, and the new slots. A stored slot
-/// that reaches into the window is cut.
-fn within_window(stored: &[SignalSlot], new: &[SignalSlot]) -> Vec<SignalSlot> {
-    let (Some(first), Some(last)) = (new.first(), new.last()) else {
-        return stored.to_vec();
-    };
-    let before = stored
-        .iter()
-        .filter(|slot| slot.start < first.start)
-        .map(|slot| SignalSlot {
-            end: slot.end.min(first.start),
-            ..*slot
-        });
-    let after = stored
-        .iter()
-        .filter(|slot| slot.end > last.end)
-        .map(|slot| SignalSlot {
-            start: slot.start.max(last.end),
-            ..*slot
-        });
-    before.chain(new.iter().copied()).chain(after).collect()
 }

@@ -61,6 +61,29 @@ pub struct SignalSlot {
     pub value: i64,
 }
 
+/// What is stored outside of the window that new slots cover, and the new slots. A stored slot that reaches
+/// into the window is cut.
+pub fn with_window_replaced(stored: &[SignalSlot], new: &[SignalSlot]) -> Vec<SignalSlot> {
+    let (Some(first), Some(last)) = (new.first(), new.last()) else {
+        return stored.to_vec();
+    };
+    let before = stored
+        .iter()
+        .filter(|slot| slot.start < first.start)
+        .map(|slot| SignalSlot {
+            end: slot.end.min(first.start),
+            ..*slot
+        });
+    let after = stored
+        .iter()
+        .filter(|slot| slot.end > last.end)
+        .map(|slot| SignalSlot {
+            start: slot.start.max(last.end),
+            ..*slot
+        });
+    before.chain(new.iter().copied()).chain(after).collect()
+}
+
 /// A whole series under one key. Immutable: a newer revision replaces it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SignalSeries {

@@ -8,7 +8,7 @@ use super::http_json::{Layout, Mapping, TimeFormat};
 use super::series::{FeedError, Series};
 use super::{csv_file, entsoe};
 use crate::domain::feed::{Feed, FeedCharges, FeedFormat, FeedLayout, FeedTimes};
-use crate::domain::signal::{MAX_SIGNAL_SLOTS, SignalKind, SignalSlot};
+use crate::domain::signal::{MAX_SIGNAL_SLOTS, SignalKind, SignalSlot, with_window_replaced};
 use crate::domain::signal_unit::Unit;
 use crate::domain::time::Time;
 
@@ -103,29 +103,12 @@ fn charges_of(charges: &FeedCharges, time_zone: Tz) -> Charges {
 /// What was known, with what is new in its place: stored slots outside of every new one, cut where
 /// they reach into it; nothing older than is needed to stand in.
 pub fn merged(stored: &[SignalSlot], new: &[SignalSlot], now: Time) -> Vec<SignalSlot> {
-    let (Some(first), Some(last)) = (new.first(), new.last()) else {
+    if new.is_empty() {
         return stored.to_vec();
-    };
+    }
     let oldest = now - KEPT;
-    let before = stored
-        .iter()
-        .filter(|slot| slot.start < first.start)
-        .map(|slot| SignalSlot {
-            end: slot.end.min(first.start),
-            ..*slot
-        });
-    let after = stored
-        .iter()
-        .filter(|slot| slot.end > last.end)
-        .map(|slot| SignalSlot {
-            start: slot.start.max(last.end),
-            ..*slot
-        });
-    let mut all: Vec<SignalSlot> = before
-        .chain(new.iter().copied())
-        .chain(after)
-        .filter(|slot| slot.end > oldest)
-        .collect();
+    let mut all = with_window_replaced(stored, new);
+    all.retain(|slot| slot.end > oldest);
     let surplus = all.len().saturating_sub(MAX_SIGNAL_SLOTS);
     all.drain(..surplus);
     all

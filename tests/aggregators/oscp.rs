@@ -1,6 +1,7 @@
 //! A capacity provider of `OSCP` 2.0 and the service as its flexibility provider: each registers with the
 //! other, forecasts become limits, and silence the fallback.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -30,6 +31,8 @@ struct Heard {
 struct Provider {
     url: String,
     heard: Arc<Mutex<Vec<Heard>>>,
+    /// It takes nothing.
+    is_down: Arc<AtomicBool>,
     server: actix_web::dev::ServerHandle,
     http: reqwest::Client,
 }
@@ -41,7 +44,14 @@ impl Drop for Provider {
     }
 }
 
-async fn hear(heard: Data<Mutex<Vec<Heard>>>, request: HttpRequest, body: Bytes) -> HttpResponse {
+async fn hear(
+    (heard, is_down): (Data<Mutex<Vec<Heard>>>, Data<AtomicBool>),
+    request: HttpRequest,
+    body: Bytes,
+) -> HttpResponse {
+    if is_down.load(Ordering::SeqCst) {
+        return HttpResponse::ServiceUnavailable().finish();
+    }
     let header = |name: &str| {
         let value = request.headers().get(name)?.to_str().ok()?;
         Some(value.to_owned())
@@ -73,9 +83,12 @@ impl Provider {
     fn start() -> Self {
         let heard: Arc<Mutex<Vec<Heard>>> = Arc::default();
         let state = Data::from(heard.clone());
+        let is_down: Arc<AtomicBool> = Arc::default();
+        let down = Data::from(is_down.clone());
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(state.clone())
+                .app_data(down.clone())
                 .default_service(web::to(hear))
         })
         .workers(1)
@@ -89,6 +102,7 @@ impl Provider {
         Self {
             url,
             heard,
+            is_down,
             server: handle,
             http: reqwest::Client::builder()
                 .no_proxy()
@@ -455,5 +469,68 @@ async fn energies_are_told_every_quarter_of_an_hour() {
     let next =
         |heard: &Heard| heard.body["measurements"][0]["measure_time"] == "2026-11-22T12:30:00.000Z";
     provider.hears("update_group_measurements", next).await;
+    service.stop().await;
+}
+
+#[actix_web::test]
+async fn what_a_provider_does_not_take_is_tried_again_in_order_and_without_haste() {
+    let provider = Provider::start();
+    let folder = tempfile::tempdir().expect("a folder");
+    let start: DateTime<Utc> = "2026-11-22T12:00:00Z".parse().expect("valid");
+    let clock = evenload::sim::clock::VirtualClock::new(start);
+    let store = evenload::store::memory::MemoryStore::new();
+    let service = serve(&clock, &store, folder.path(), 0).await;
+    let site = json!({
+        "time_zone": "Europe/Berlin", "currency": "EUR",
+        "circuits": [{"id": "site", "import_limit_kw": 50}], "evses": [],
+    });
+    call(&service, "PUT", "/sites/depot", &site).await;
+    let path = "/sites/depot/oscp/dso";
+    let made = call(&service, "PUT", path, &json!({"group_id": "feeder-1"})).await;
+    let token = made["token"].as_str().expect("a token").to_owned();
+    let base = format!("http://{}/oscp/2.0", service.address);
+    let body = json!({"token": "b", "version_url": [{"version": "2.0", "base_url": provider.url}]});
+    provider
+        .says(&base, (&token, "r1"), "register", &body)
+        .await;
+    provider.hears("register", |_| true).await;
+    provider.is_down.store(true, Ordering::SeqCst);
+    let wish = |kw: i64| {
+        json!({"type": "CONSUMPTION", "blocks": [{"start": "2026-11-22T13:00:00Z",
+            "end": "2026-11-22T14:00:00Z", "capacity_kw": kw}]})
+    };
+    for kw in [30, 40] {
+        call(&service, "POST", &format!("{path}/adjust"), &wish(kw)).await;
+    }
+    let begun = tokio::time::Instant::now();
+    loop {
+        let shown = call(&service, "GET", path, &Value::Null).await;
+        if shown["status"]["last_error"].is_string() && shown["status"]["waiting"] == 2 {
+            break;
+        }
+        assert!(begun.elapsed() < DEADLINE, "{shown}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Until the first may be tried again nothing is done.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let before = service.activity.begun();
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(
+        service.activity.begun() - before < 3,
+        "it goes round and round"
+    );
+    provider.is_down.store(false, Ordering::SeqCst);
+    clock.advance_to(start + TimeDelta::seconds(5));
+    let asked = |kw: f64| move |heard: &Heard| heard.body["forecasted_blocks"][0]["capacity"] == kw;
+    provider
+        .hears("adjust_group_capacity_forecast", asked(40.0))
+        .await;
+    let all = provider.heard.lock().expect("sound").clone();
+    let order: Vec<&Value> = all
+        .iter()
+        .filter(|heard| heard.path == "adjust_group_capacity_forecast")
+        .map(|heard| &heard.body["forecasted_blocks"][0]["capacity"])
+        .collect();
+    assert_eq!(order, [&json!(30.0), &json!(40.0)]);
     service.stop().await;
 }

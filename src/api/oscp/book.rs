@@ -167,6 +167,10 @@ impl OscpBook {
     /// Something is to be sent.
     pub fn send(&self, link: &OscpLink, parcel: Parcel) {
         self.note(link, |health| {
+            // Of heartbeats and registrations only the newest is of any use.
+            if ["heartbeat", "register"].contains(&parcel.path) {
+                health.waiting.retain(|it| it.path != parcel.path);
+            }
             if health.waiting.len() >= MAX_WAITING {
                 health.waiting.remove(0);
             }

@@ -29,6 +29,8 @@ const MEASURE_S: i64 = 900;
 const MEASURE_AFTER: TimeDelta = TimeDelta::seconds(60);
 /// Registers are remembered for two days.
 const REMEMBERED: TimeDelta = TimeDelta::days(2);
+/// Between two looks that nobody asked for.
+const SHORTEST_PAUSE: TimeDelta = TimeDelta::seconds(1);
 /// Tokens are asked for again after a failure not before.
 const PAUSE: TimeDelta = TimeDelta::seconds(30);
 
@@ -82,7 +84,9 @@ impl Outbound {
             self.pass_time().await;
             self.deliver().await;
             drop(busy);
-            let next = self.next();
+            // Whatever cannot be stored is not tried again and again without a pause.
+            let soonest = self.clock.now() + SHORTEST_PAUSE;
+            let next = self.next().map(|at| at.max(soonest));
             tokio::select! {
                 _ = stop.changed() => return,
                 () = self.desk.book.changed() => {}
@@ -99,7 +103,8 @@ impl Outbound {
             let talks = link.stage == OscpStage::Online;
             let beat = health.beat_at.filter(|_| talks);
             let measure = (talks && link.wants_measurements).then(|| measured_next(link));
-            let waiting = health.waiting.iter().map(|parcel| parcel.due_at).min();
+            // The others wait for the first.
+            let waiting = health.waiting.first().map(|parcel| parcel.due_at);
             [offline, beat, measure, waiting]
                 .into_iter()
                 .flatten()
@@ -259,9 +264,14 @@ impl Outbound {
                         .book
                         .note(link, |health| health.last_error = Some(error));
                     parcel.attempts += 1;
-                    // A heartbeat is of its moment.
-                    if parcel.attempts < ATTEMPTS && parcel.path != "heartbeat" {
-                        let pause = TimeDelta::seconds(1 << parcel.attempts);
+                    // A heartbeat is of its moment; without a registration nothing else would come.
+                    let goes_on = match parcel.path {
+                        "heartbeat" => false,
+                        "register" => true,
+                        _ => parcel.attempts < ATTEMPTS,
+                    };
+                    if goes_on {
+                        let pause = TimeDelta::seconds(1 << parcel.attempts.min(ATTEMPTS));
                         parcel.due_at = now + pause;
                         self.desk
                             .book
