@@ -220,9 +220,7 @@ impl Station {
         if let Some(entry) = entry.as_ref().filter(|entry| entry.is_running())
             && let Some(token) = &said.token
         {
-            let kind = said.token_kind.clone();
-            let kind = kind.unwrap_or_else(|| "Central".to_owned());
-            self.guests.insert(entry.evse, (token.clone(), kind));
+            self.note_guest(entry.evse, token, said.token_kind.as_deref());
         }
         self.note(booked, facts);
         let forgotten = self.books.prune();

@@ -267,8 +267,7 @@ enum Purpose {
     LocalList { sends: Option<i64> },
     /// Asking for a reading now.
     Look,
-    /// Waking a car up.
-    Wake,
+
     /// Asking whether a transaction still runs.
     Runs { transaction: String },
 }
@@ -327,8 +326,8 @@ pub struct Station {
     /// When an EVSE that was told to go on after a limit of 0 is looked at: some pass over the
     /// first limit after it.
     resumes: BTreeMap<u32, watch::Resumption>,
-    /// Who charges where, and the kind of token: to wake a car up. In memory only, while it charges.
-    guests: BTreeMap<u32, (String, String)>,
+    /// Who charges where, to wake a car up. In memory only, while it charges.
+    guests: BTreeMap<u32, watch::Guest>,
     /// EVSEs that were told less than they draw, and are not yet seen to follow.
     looks: watch::Looks,
     /// Most periods that the car at an EVSE takes.

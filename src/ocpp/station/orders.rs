@@ -190,11 +190,6 @@ impl Station {
                 self.said_whether_runs(&transaction, &outcome, now, out);
             }
             Purpose::SetUp { name } => self.set_up_answered(name, request, &outcome, out),
-            Purpose::Wake => {
-                if refusal(&outcome).is_none() {
-                    self.note_quirk(Quirk::SleepsAtZero, out);
-                }
-            }
             Purpose::Look => self.looks.answered(refusal(&outcome).is_some()),
             Purpose::Aside { is_trigger } => {
                 if is_trigger && refusal(&outcome).is_some_and(|(_, unsupported)| unsupported) {
@@ -234,7 +229,6 @@ impl Station {
             }
             Purpose::Verify { .. }
             | Purpose::Raise { .. }
-            | Purpose::Wake
             | Purpose::Aside { .. }
             | Purpose::Look
             | Purpose::LocalList { .. }

@@ -20,6 +20,10 @@ use crate::ocpp::version::Version;
 
 /// How long after it may go on again it is looked whether a car draws, in seconds.
 const RESUMES_S: i64 = 90;
+/// Looks at a car that may go on without a reading since it may, until it is given up.
+const MAX_BLIND: u8 = 5;
+/// How often a car is woken in one transaction.
+const MAX_WAKES: u8 = 2;
 /// How long after it was told less a car is looked at first, in seconds: IEC 61851 gives it 5 s to
 /// follow the pilot.
 const FOLLOWS_S: i64 = 6;
@@ -36,8 +40,30 @@ pub(super) struct Resumption {
     began: Time,
     /// When it is looked at.
     at: Time,
-    /// It was told once more that it may.
-    was_told_again: bool,
+    /// What was done about it.
+    stage: Stage,
+    /// Looks without a reading since then.
+    blind: u8,
+}
+
+/// What was done about a car that does not go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Nothing yet.
+    May,
+    /// It was told once more.
+    ToldAgain,
+    /// It was started remotely.
+    Woken,
+}
+
+/// A car that charges, by who brought it.
+#[derive(Clone, Debug)]
+pub(super) struct Guest {
+    token: String,
+    kind: String,
+    /// How often it was woken.
+    wakes: u8,
 }
 
 impl Resumption {
@@ -45,7 +71,8 @@ impl Resumption {
         Self {
             began,
             at: began + TimeDelta::seconds(RESUMES_S),
-            was_told_again: false,
+            stage: Stage::May,
+            blind: 0,
         }
     }
 
@@ -143,7 +170,8 @@ impl Station {
     }
 
     /// A car that draws nothing though it may again is told once more, since some stations pass over
-    /// the first limit after a 0, and is then woken by a remote start, since some sleep.
+    /// the first limit after a 0. Where a reading after that still shows nothing it is woken by a remote
+    /// start, since some sleep; where it draws then, its station is known as one of these.
     pub(super) fn look_whether_resumed(&mut self, now: Time, out: &mut Vec<Output>) {
         let due: Vec<u32> = self
             .resumes
@@ -155,39 +183,75 @@ impl Station {
             let Some(resumption) = self.resumes.remove(&evse) else {
                 continue;
             };
-            let shown = self.shown.get(&evse).and_then(|shown| shown.measured);
             let told = self.told.get(&evse);
             let Some(profile) = told.map(|wish| wish.profile.clone()) else {
                 continue;
             };
-            let draws = shown.is_some_and(|reading| reading.power.is_positive());
+            let reading = self.shown.get(&evse).and_then(|shown| shown.measured);
+            let draws = reading.is_some_and(|reading| reading.power.is_positive());
+            let is_seen = reading.is_some_and(|reading| reading.at > resumption.began);
             if draws || profile.limit_at(now).is_none_or(|limit| limit.0 == 0) {
+                if draws && is_seen && resumption.stage == Stage::Woken {
+                    self.note_quirk(Quirk::SleepsAtZero, out);
+                }
                 self.look_at_next_rise(evse, &profile, now);
                 continue;
             }
-            if resumption.was_told_again || self.caps.has(Quirk::SleepsAtZero) {
-                self.wake(evse, out);
-                self.look_at_next_rise(evse, &profile, now);
-                continue;
-            }
-            self.tell_again(evse, out);
-            let again = Resumption {
-                was_told_again: true,
+            let next = |stage, blind| Resumption {
+                stage,
+                blind,
                 ..Resumption::after(now)
             };
-            self.resumes.insert(evse, again);
+            let sleeps = self.caps.has(Quirk::SleepsAtZero);
+            let resumption = match resumption.stage {
+                Stage::May if !(sleeps && is_seen) => {
+                    self.tell_again(evse, out);
+                    Some(next(Stage::ToldAgain, 0))
+                }
+                Stage::May | Stage::ToldAgain if is_seen => {
+                    let is_woken = self.wake(evse, out);
+                    is_woken.then(|| next(Stage::Woken, 0))
+                }
+                stage if !is_seen && resumption.blind < MAX_BLIND => Some(Resumption {
+                    began: resumption.began,
+                    ..next(stage, resumption.blind + 1)
+                }),
+                _ => None,
+            };
+            match resumption {
+                Some(resumption) => drop(self.resumes.insert(evse, resumption)),
+                None => self.look_at_next_rise(evse, &profile, now),
+            }
         }
     }
 
-    /// Wakes a car that sleeps since it was paused. The station starts no second transaction: it has
-    /// one at that EVSE. Not where the operator says that it does not sleep.
-    fn wake(&mut self, evse: u32, out: &mut Vec<Output>) {
-        let says_no = self.caps.told.get(&Quirk::SleepsAtZero) == Some(&false);
-        let Some((token, kind)) = self.guests.get(&evse).cloned().filter(|_| !says_no) else {
+    /// Who charges at an EVSE, to wake its car up.
+    pub(super) fn note_guest(&mut self, evse: u32, token: &str, kind: Option<&str>) {
+        if self.guests.get(&evse).is_some_and(|it| it.token == token) {
             return;
+        }
+        let guest = Guest {
+            token: token.to_owned(),
+            kind: kind.unwrap_or("Central").to_owned(),
+            wakes: 0,
         };
+        self.guests.insert(evse, guest);
+    }
+
+    /// Wakes a car that sleeps since it was paused, if that may be. A station starts no second
+    /// transaction: it has one at that EVSE. Not where the operator says that it does not sleep.
+    fn wake(&mut self, evse: u32, out: &mut Vec<Output>) -> bool {
+        let says_no = self.caps.told.get(&Quirk::SleepsAtZero) == Some(&false);
+        let guest = self.guests.get_mut(&evse);
+        let Some(guest) = guest.filter(|guest| !says_no && guest.wakes < MAX_WAKES) else {
+            return false;
+        };
+        guest.wakes += 1;
+        let (token, kind) = (guest.token.clone(), guest.kind.clone());
         let request = Request::Start { evse, token, kind };
-        self.ask(request, Purpose::Wake, Priority::Ordinary, out);
+        let purpose = Purpose::Aside { is_trigger: false };
+        self.ask(request, purpose, Priority::Ordinary, out);
+        true
     }
 
     /// An accepted profile allows less than the car was last seen to draw, or nobody has seen it

@@ -340,7 +340,7 @@ impl Charger {
                 (Ok(answer), effect.into_iter().collect())
             }
             // A transaction runs at its only EVSE.
-            "RequestStartTransaction" if self.running.is_some() => {
+            "RemoteStartTransaction" | "RequestStartTransaction" if self.running.is_some() => {
                 plain(json!({ "status": "Rejected" }))
             }
             "ChangeConfiguration" | "Reset" | "RemoteStartTransaction" | "DataTransfer" => {
