@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::auth::{Access, Scope};
 use super::sites::{Answer, no_query};
-use super::{ApiState, feeds, foresight};
+use super::{ApiState, feeds, foresight, oscp};
 use crate::domain::event::PartnerHealth;
 use crate::domain::evse::EvseSource;
 use crate::domain::policy::Policy;
@@ -58,6 +58,7 @@ pub(super) async fn list(api: Data<ApiState>, request: HttpRequest, path: Path<S
         now,
     ));
     alerts.extend(feeds::alerts(&api.feeds, &key, now));
+    alerts.extend(oscp::alerts(&api.oscp, &key, now));
     alerts.sort_by_key(|alert| alert.severity);
     Ok(HttpResponse::Ok().json(json!({"site": key.site, "at": now, "alerts": alerts})))
 }

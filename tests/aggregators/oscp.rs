@@ -322,6 +322,14 @@ async fn a_provider_registers_says_what_may_be_drawn_and_falls_silent() {
     service
         .until("/sites/depot/oscp/dso", "offline", is_offline)
         .await;
+    let alerts = service.get("/sites/depot/alerts").await;
+    let named = alerts["alerts"].as_array().into_iter().flatten();
+    let named: Vec<_> = named.filter(|it| it["kind"] == "source_failed").collect();
+    assert_eq!(
+        (named.len(), &named[0]["subject"]),
+        (1, &json!("dso")),
+        "{alerts}"
+    );
     let late = json!({"offline_mode_at": rfc(now() + TimeDelta::hours(1))});
     assert_eq!(
         provider

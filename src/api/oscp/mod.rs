@@ -1,5 +1,6 @@
 //! `/sites/{site}/oscp`: the capacity providers (`OSCP` 2.0) that say what a site may draw.
 
+mod alerts;
 pub mod book;
 
 use actix_web::web::{Data, Path, Payload};
@@ -7,6 +8,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+pub(super) use self::alerts::alerts;
 pub use self::book::{OscpBook, OscpHealth, Parcel};
 use super::ApiState;
 use super::audit::remark;
