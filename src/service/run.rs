@@ -396,6 +396,9 @@ pub async fn start_on(
     })
     .on_connect(ocpp::note_certificate)
     .workers(HTTP_WORKERS)
+    // An answer to a station and a limit for it right after leave at once: small messages that wait
+    // for each other's acknowledgement take up to 40 ms.
+    .tcp_nodelay(true)
     .shutdown_timeout(5)
     .client_request_timeout(Duration::from_secs(10))
     .disable_signals();

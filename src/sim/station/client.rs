@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
 use tokio_tungstenite::tungstenite::http::header::{AUTHORIZATION, SEC_WEBSOCKET_PROTOCOL};
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
 use super::charger::{Charger, Effect};
 use super::fleet::Shared;
@@ -66,7 +66,9 @@ impl Dial {
             let value = HeaderValue::from_static(subprotocol);
             headers.insert(SEC_WEBSOCKET_PROTOCOL, value);
         }
-        let (socket, _) = connect_async(request).await?;
+        // An answer and the next message of its own leave at once, not after the other end's delayed
+        // acknowledgement.
+        let (socket, _) = connect_async_with_config(request, None, true).await?;
         Ok(socket)
     }
 
