@@ -68,23 +68,61 @@ pub(super) fn due<'a>(
         let Some(profile) = next(evse, known, fallback, crowded, holds, now, dispatch) else {
             continue;
         };
-        let before = known.underneath(evse);
-        let after = evse.worst_case_between(&profile, &PowerCurve::zero(), &before);
-        if after.is_within(&before, now) {
+        let granted = known.granted_underneath(evse);
+        let after = evse.worst_case_between(&profile, &PowerCurve::zero(), &granted);
+        if after.is_within(&granted, now) {
             lower.push((evse, profile));
         } else {
-            raise.push((evse, profile, before, after));
+            raise.push((evse, profile, granted));
         }
     }
-    for (evse, profile, before, after) in raise {
-        // The bound of the EVSE rises by no more than its default does.
-        let room = before.plus(&headroom.rise(state, evse));
-        if after.is_within(&room, now) {
-            headroom.take(state, evse, &before, &before.max(&after));
-            lower.push((evse, profile));
+    for (evse, profile, granted) in raise {
+        // As if nothing lay above it: a session that runs there may end, and the next car begin,
+        // before we hear of it.
+        let known = state.evses.get(&evse.id).unwrap_or(&unknown);
+        let before = known.bound(evse);
+        let permits = headroom.permits(state, evse, &granted, &before);
+        let profile = cut_to(evse, profile, &permits, now);
+        let holds = known.defaults.confirmed.as_ref().map(|it| &it.profile);
+        if holds.is_some_and(|holds| is_no_news(evse, holds, &profile, now)) {
+            continue;
         }
+        let after = evse.worst_case_between(&profile, &PowerCurve::zero(), &before);
+        headroom.take(state, evse, &before, &before.max(&after));
+        lower.push((evse, profile));
     }
     lower
+}
+
+/// The same steps at lower limits, so that no instant of a step allows more than is permitted.
+fn cut_to(evse: &Evse, mut profile: Profile, permits: &PowerCurve, now: Time) -> Profile {
+    let ends: Vec<Option<Time>> = (profile.steps().map(|(at, _)| Some(at)).skip(1))
+        .chain([None])
+        .collect();
+    let starts: Vec<Time> = profile.steps().map(|(at, _)| at.max(now)).collect();
+    for ((period, from), until) in profile.periods.iter_mut().zip(starts).zip(ends) {
+        let most = match until {
+            Some(until) => permits.lowest_within(from, until),
+            None => permits.lowest_from(from),
+        };
+        period.limit = period.limit.min(evse.limit_within(most));
+    }
+    profile
+}
+
+/// True if what is left of a profile is no news beside what holds: the same kind, about the same
+/// limits, and no lease that has to be prolonged.
+fn is_no_news(evse: &Evse, holds: &Profile, left: &Profile, now: Time) -> bool {
+    let last = |profile: &Profile| profile.periods.last().map_or(Tenths(0), |it| it.limit);
+    let lease_end = holds.steps().nth(1).map(|(at, _)| at);
+    lease_end.is_some() == (left.periods.len() > 1)
+        && lease_end.is_none_or(|end| renew_at(end) > now)
+        && !worth_telling(evse, last(holds), last(left))
+}
+
+/// When a lease is prolonged.
+fn renew_at(end: Time) -> Time {
+    end - TimeDelta::seconds(i64::from(LEASE_S / 2))
 }
 
 /// A command about an EVSE's default profile.
@@ -145,11 +183,10 @@ fn next(
         (None, true) => Some(held()),
         (Some(_), true) if worth_telling(evse, last, fallback) => Some(held()),
         (Some(end), true) => {
-            let renew_at = end - TimeDelta::seconds(i64::from(LEASE_S / 2));
-            if renew_at <= now {
+            if renew_at(end) <= now {
                 return Some(held());
             }
-            dispatch.wake(renew_at);
+            dispatch.wake(renew_at(end));
             None
         }
         (Some(_), false) if since >= TimeDelta::seconds(PLAIN_AGAIN_S) => Some(plain(fallback)),

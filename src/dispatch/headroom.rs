@@ -112,32 +112,55 @@ impl Headroom {
             .min()
     }
 
+    /// What a new profile may allow an EVSE: what it is granted already, whichever profile holds,
+    /// and beyond that no more than fits beside all others. Where `bound` is higher than both, it
+    /// rests on what may not be in force; a profile between raises what may be drawn.
+    pub fn permits(
+        &self,
+        state: &SiteState,
+        evse: &Evse,
+        granted: &PowerCurve,
+        bound: &PowerCurve,
+    ) -> PowerCurve {
+        granted.max(&bound.plus(&self.room(state, evse)))
+    }
+
     /// How far the EVSE may rise above its present bound at each instant: the least room of all
-    /// circuits above it, 0 where there is none or where an excursion is open.
-    pub fn rise(&self, state: &SiteState, evse: &Evse) -> PowerCurve {
+    /// circuits above it, 0 at most where an excursion is open or the view of its partner is stale.
+    /// Below 0 where what is kept free, or the limit, is taken already.
+    fn room(&self, state: &SiteState, evse: &Evse) -> PowerCurve {
         let divisors = evse.phase_divisors();
-        self.above(state, evse).fold(
-            PowerCurve::constant(Power::from_watts(i64::MAX / 4)),
-            |least, room| {
+        let most = if state.is_current(evse) {
+            Power::from_watts(i64::MAX / 4)
+        } else {
+            Power::ZERO
+        };
+        self.above(state, evse)
+            .fold(PowerCurve::constant(most), |least, room| {
+                let mut least = least.min(&room.room);
                 if room.exceeded {
-                    return PowerCurve::zero();
+                    least = least.min(&PowerCurve::zero());
                 }
-                let mut least = least.min(&room.room.max(&PowerCurve::zero()));
                 if let Some(phases) = &room.phases {
                     for (phase, divisor) in phases.iter().zip(divisors) {
                         if divisor > 0 {
                             // Room of one phase is room for `divisor` times it, rounded down; power
-                            // fixed in watts needs 11/9 of it (see `state::bound`).
+                            // fixed in watts needs 11/9 of it (see `state::bound`). What is missing
+                            // on a phase is missing in full.
                             let all = phase.zip(&PowerCurve::zero(), |p, _| {
-                                (p * divisor).scaled_down(9, 11).at_least_zero()
+                                let all = p * divisor;
+                                if all.is_positive() {
+                                    all.scaled_down(9, 11)
+                                } else {
+                                    all
+                                }
                             });
                             least = least.min(&all);
                         }
                     }
                 }
                 least
-            },
-        )
+            })
     }
 
     /// Takes the room that an EVSE's rise from `before` to `after` needs.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::reconcile;
 use crate::domain::command::{Action, Answer, Command, Evidence, Refusal};
+use crate::domain::curve::PowerCurve;
 use crate::domain::event::{EventKind, PartnerHealth};
 use crate::domain::evse::{EvseSource, Phase};
 use crate::domain::id::{CircuitId, SignalKey, StationId};
@@ -311,6 +312,42 @@ fn excesses(state: &SiteState, now: i64) -> Vec<(i64, usize, i64)> {
     found
 }
 
+/// Where a profile allows more than each of those that may hold already, it must fit under every
+/// limit beside the bounds of all others and the reserve: our bound of this EVSE may be too high.
+fn fits_whatever_holds(
+    state: &SiteState,
+    command: &Command,
+    now: i64,
+) -> Result<(), TestCaseError> {
+    let (Action::SetProfile { profile }, Some(evse)) =
+        (&command.action, state.site.evse(&command.evse))
+    else {
+        return Ok(());
+    };
+    let known = &state.evses[&evse.id];
+    let lowest = known.granted(evse);
+    // After its end nothing of it holds.
+    let underneath = known.granted_underneath(evse);
+    let next = evse.worst_case_between(profile, &PowerCurve::zero(), &underneath);
+    let bound = known.bound(evse);
+    for circuit in state.site.path(&evse.circuit) {
+        let whole = state.circuit_bound(circuit, at(now));
+        for second in instants(now).map(at) {
+            let others = whole.total().at(second) - bound.at(second);
+            let sum = others + next.at(second) + whole.reserve;
+            prop_assert!(
+                next.at(second) <= lowest.at(second) || sum <= whole.limit.at(second),
+                "{} may come to {} under {} at {second}: {} is granted",
+                command.evse,
+                sum,
+                whole.limit.at(second),
+                lowest.at(second)
+            );
+        }
+    }
+    Ok(())
+}
+
 /// The bound at one instant is that of the curve.
 fn instants_agree_with_curves(state: &SiteState, now: i64) -> Result<(), TestCaseError> {
     for evse in &state.site.evses {
@@ -354,6 +391,22 @@ proptest! {
                 );
             }
             prop_assert_eq!(state.excursions.self_caused, 0);
+        }
+    }
+
+    #[test]
+    fn whichever_profile_holds_what_is_sent_fits_beside_all_others(
+        steps in prop::collection::vec(step(), 1..60), with_stations in any::<bool>(),
+    ) {
+        let mut state = live(if with_stations { mixed_tree() } else { tree() });
+        let (mut now, mut open) = (0, Vec::new());
+        for step in &steps {
+            carry_out(&mut state, &mut now, &mut open, step);
+            for command in reconcile(&state, &Policy::default(), at(now)).commands {
+                fits_whatever_holds(&state, &command, now)?;
+                happen(&mut state, now, EventKind::CommandIssued { command: command.clone() });
+                open.push(command);
+            }
         }
     }
 

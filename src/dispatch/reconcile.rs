@@ -261,15 +261,11 @@ fn candidates<'a>(state: &'a SiteState, plan: &Plan, now: Time) -> Vec<Candidate
         .collect()
 }
 
-/// What may be sent of what is wanted: nowhere above the present bound by more than the room,
-/// and not above it at all while our view of the partner is stale.
+/// What may be sent of what is wanted.
 fn permitted(state: &SiteState, headroom: &Headroom, candidate: &Candidate<'_>) -> PowerCurve {
-    let rise = if state.is_current(candidate.evse) {
-        headroom.rise(state, candidate.evse)
-    } else {
-        PowerCurve::zero()
-    };
-    candidate.wanted.min(&candidate.bound.plus(&rise))
+    let granted = candidate.state.granted(candidate.evse);
+    let permits = headroom.permits(state, candidate.evse, &granted, &candidate.bound);
+    candidate.wanted.min(&permits)
 }
 
 /// Whether a profile is worth sending now; where not yet, notes when it will be.
@@ -306,13 +302,15 @@ fn is_due(
     let urgent = headroom.is_exceeded_above(state, candidate.evse) && lower_now;
     let in_flight = newest.is_some_and(|o| !o.unknown);
     let urgent = urgent && profiles.outstanding.len() < MAX_OUTSTANDING;
-    if in_flight {
-        // One request at a time per session, except to get a site under its limit.
-        return urgent;
+    // One request at a time per session, except to get a site under its limit.
+    if in_flight && !urgent {
+        return false;
     }
-    if newest.is_some() {
-        // Silence: try again; a read goes in between (see `read_back`).
-        return urgent || not_before(retry_at(profiles, policy), now, dispatch);
+    if newest.is_some() && !urgent {
+        // Silence: try again; a read goes in between (see `read_back`). What was refused, or could
+        // not be sent, since then waits as well.
+        let again = retry_at(profiles, policy).max(candidate.state.backoff_until);
+        return not_before(again, now, dispatch);
     }
     if urgent {
         // A refusal is not answered by the same again at once: the others make room meanwhile.
@@ -513,8 +511,9 @@ fn fits(
     after: &PowerCurve,
     now: Time,
 ) -> bool {
-    let room = candidate.bound.plus(&headroom.rise(state, candidate.evse));
-    after.is_within(&room, now)
+    let granted = candidate.state.granted(candidate.evse);
+    let permits = headroom.permits(state, candidate.evse, &granted, &candidate.bound);
+    after.is_within(&permits, now)
 }
 
 /// The EVSEs at which a profile of ours holds or may hold, the smallest rise by clearing it first.

@@ -312,6 +312,8 @@ impl SiteState {
         let ended = next.status == SessionStatus::Ended;
         let state = self.evses.entry(session.evse.clone()).or_default();
         state.session = Some(next.clone());
+        // Its partner speaks of it again: it may be asked again, after the pause that refusals make.
+        state.resync = false;
         if changed {
             self.plan_inputs += 1;
         }
@@ -355,9 +357,10 @@ impl SiteState {
 
     fn measure(&mut self, evse: &EvseId, reading: Reading, now: Time) {
         if let (Some(described), Some(state)) = (self.site.evse(evse), self.evses.get_mut(evse)) {
-            let before = (state.control.clone(), state.full);
+            let learned = |state: &EvseState| (state.full, state.used_phases.known());
+            let before = (state.control.clone(), learned(state));
             state.measure(described, reading, now);
-            if (&state.control, state.full) != (&before.0, before.1) {
+            if (&state.control, learned(state)) != (&before.0, before.1) {
                 self.plan_inputs += 1;
             }
         }
@@ -419,7 +422,10 @@ impl SiteState {
                 drawn.shown += power.min(evse.hardware_max());
                 continue;
             }
-            let most = state.bound_at(evse, now);
+            // A car goes on as it did while nothing changes for it. What it may draw is more than
+            // what it does, and the difference would hide as much of other load.
+            let bound = state.bound_at(evse, now);
+            let most = state.drew(evse, at).map_or(bound, |drew| drew.min(bound));
             let last = state.reading.map_or(Power::ZERO, |reading| reading.power);
             drawn.at_most += most;
             drawn.last += last.min(most);

@@ -124,6 +124,25 @@ impl Defaults {
         bound
     }
 
+    /// What may be drawn already where no session's profile holds, whichever default does: the lowest
+    /// of what is confirmed and what may have come in its place.
+    pub fn granted(&self, evse: &Evse) -> PowerCurve {
+        let ceiling = PowerCurve::constant(evse.hardware_max());
+        let confirmed = self.confirmed.as_ref().map(|it| &it.profile);
+        let sent = self
+            .outstanding
+            .iter()
+            .filter_map(|it| match &it.command.action {
+                Action::SetDefault { profile } => Some(profile),
+                _ => None,
+            });
+        confirmed
+            .into_iter()
+            .chain(sent)
+            .map(|profile| evse.worst_case_between(profile, &ceiling, &ceiling))
+            .fold(ceiling.clone(), |least, other| least.min(&other))
+    }
+
     /// [`Defaults::bound`] at one instant.
     pub fn bound_at(&self, evse: &Evse, at: Time) -> Power {
         let ceiling = evse.hardware_max();

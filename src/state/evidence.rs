@@ -115,8 +115,7 @@ impl Profiles {
             // Where it shows nothing that what held before does not allow as well, nothing is shown.
             if seen.is_nearer(&applied, &believed) {
                 let open = self.left_open(&seen, &applied, index);
-                self.confirm(index, Evidence::ActiveProfile, order, now);
-                self.leave_open(open, now);
+                self.confirm_one_of(index, open, Evidence::ActiveProfile, order, now);
             }
         } else if self.confirmed.is_none() || !seen.fits(&believed) {
             // It allows more than what we believed, or we believed nothing: believe what is seen.

@@ -93,7 +93,7 @@ pub struct EvseState {
     pub backoff_until: Option<Time>,
     /// When the last profile was issued.
     pub last_set_at: Option<Time>,
-    /// The peer does not know the session: it must be pulled.
+    /// The peer said that it does not know the session: nothing is sent until it speaks of it again.
     pub resync: bool,
     /// An operator's override.
     pub override_: Option<Override>,
@@ -189,6 +189,25 @@ impl EvseState {
         }
     }
 
+    /// What the EVSE may draw already, whichever profile holds: up to here a new profile raises
+    /// nothing; beyond, it needs room under the limits even where the bound is higher, because the
+    /// bound may rest on what is not in force (see [`Profiles::granted`]).
+    pub fn granted(&self, evse: &Evse) -> PowerCurve {
+        let underneath = self.granted_underneath(evse);
+        if self.is_free() {
+            return underneath;
+        }
+        self.profiles.granted(evse, &underneath)
+    }
+
+    /// The same where no profile of a session holds.
+    pub fn granted_underneath(&self, evse: &Evse) -> PowerCurve {
+        match evse.source {
+            EvseSource::Ocpi { .. } => PowerCurve::constant(evse.hardware_max()),
+            EvseSource::Ocpp { .. } => self.defaults.granted(evse),
+        }
+    }
+
     /// True for a free EVSE whose default profile we can lower, so that plans need not leave it
     /// anything: dispatch makes the room before it hands it out.
     pub fn yields(&self) -> bool {
@@ -202,11 +221,11 @@ impl EvseState {
             return;
         }
         let before = self.reading.replace(reading);
-        self.steady = self.is_steady(
-            evse,
-            before.map_or(reading.at, |before| before.at),
-            reading.at,
-        );
+        // A first reading may be a mean since the session began.
+        let began = self.running().map(|session| session.started_at);
+        let since = before.map(|before| before.at).or(began);
+        let since = since.unwrap_or(reading.at).min(reading.at);
+        self.steady = self.is_steady(evse, since, reading.at);
         if self.is_free() {
             return;
         }
@@ -242,10 +261,17 @@ impl EvseState {
     /// than it may draw by now.
     pub(super) fn draws(&self, evse: &Evse, at: Time) -> Option<Power> {
         let reading = self.reading?;
-        let apart = (at - reading.at).abs();
+        let is_near = (at - reading.at).abs() <= MOST_APART;
+        self.drew(evse, at).filter(|_| is_near)
+    }
+
+    /// What its newest reading shows, however old, if nothing that it may draw by has changed
+    /// between that and `at`.
+    pub(super) fn drew(&self, evse: &Evse, at: Time) -> Option<Power> {
+        let reading = self.reading?;
         let (from, until) = (at.min(reading.at), at.max(reading.at));
         let shows = self.steady && self.is_steady(evse, from, until);
-        (apart <= MOST_APART && shows).then_some(reading.power)
+        shows.then_some(reading.power)
     }
 
     /// True if what it may draw did not change in `[from, until]`, as far as we know.

@@ -305,13 +305,24 @@ impl Profiles {
             .chain(self.late.iter().cloned())
             .filter(asks)
             .collect();
-        self.confirm(index, Evidence::MeasuredDrop, order, now);
-        self.leave_open(open, now);
+        self.confirm_one_of(index, open, Evidence::MeasuredDrop, order, now);
     }
 
-    /// Nobody knows whether one of these holds instead of what is confirmed; only what is asked for
-    /// from now on puts an end to them.
-    pub(super) fn leave_open(&mut self, open: Vec<Late>, now: Time) {
+    /// The outstanding command at `index` is applied, or one of those in `open`, which would show
+    /// the same: nobody knows which. So none of them is settled, the one at `index` neither, which
+    /// may still be on its way; only what is asked for from now on puts an end to them.
+    pub(super) fn confirm_one_of(
+        &mut self,
+        index: usize,
+        mut open: Vec<Late>,
+        evidence: Evidence,
+        order: Order,
+        now: Time,
+    ) {
+        if let Some(itself) = self.outstanding.get(index).filter(|_| !open.is_empty()) {
+            open.push(itself.clone().overtaken());
+        }
+        self.confirm(index, evidence, order, now);
         for late in open {
             self.late
                 .retain(|other| late.command.is_none() || other.command != late.command);
@@ -386,6 +397,33 @@ impl Profiles {
             bound = bound.max(&late.allowed(evse, underneath));
         }
         bound
+    }
+
+    /// What the EVSE may draw already, whichever of the profiles that may hold does: the lowest of
+    /// what is confirmed and what may have come in its place. What stays below raises nothing, even
+    /// where we do not know what holds.
+    pub fn granted(&self, evse: &Evse, underneath: &PowerCurve) -> PowerCurve {
+        let ceiling = PowerCurve::constant(evse.hardware_max());
+        let confirmed = self.confirmed.as_ref().map_or_else(
+            || underneath.clone(),
+            |it| evse.worst_case_between(&it.profile, underneath, underneath),
+        );
+        let sent = self
+            .outstanding
+            .iter()
+            .map(|open| match &open.command.action {
+                Action::SetProfile { profile } => {
+                    evse.worst_case_between(profile, &ceiling, underneath)
+                }
+                Action::ClearProfile => underneath.clone(),
+                Action::SetDefault { .. } | Action::ReadProfile => ceiling.clone(),
+            });
+        let late = self.late.iter().map(|late| match &late.profile {
+            Some(profile) => evse.worst_case_between(profile, &ceiling, underneath),
+            None => underneath.clone(),
+        });
+        sent.chain(late)
+            .fold(confirmed, |least, other| least.min(&other))
     }
 
     /// [`Profiles::bound`] at one instant, where `underneath` holds then.

@@ -70,6 +70,7 @@ impl World<'_> {
             phases: coming.phases,
             told: false,
             never_closed,
+            uncontrolled: false,
             is_plain: !early,
             could_get: 0,
             hindered_by: None,

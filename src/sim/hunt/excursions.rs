@@ -12,6 +12,8 @@ use crate::domain::time::Time;
 
 /// How long a cut or a jump of other load, once it holds and is known, explains an excursion.
 const GRACE_S: i64 = 60;
+/// An excursion that is known and that nothing hinders is answered within this time.
+const ANSWERED_S: i64 = 30;
 /// Slack of one watt per EVSE for roundings.
 pub(super) const ROUNDING: i64 = 8;
 
@@ -41,7 +43,7 @@ impl World<'_> {
         let slack = Power::from_watts(ROUNDING);
         if over <= slack {
             if let Some(open) = self.oracle.open[place.index].take() {
-                self.closed(&open);
+                self.closed(place, &open);
             }
             return;
         }
@@ -63,12 +65,13 @@ impl World<'_> {
     pub(super) fn close_all(&mut self) {
         for index in 0..self.oracle.open.len() {
             if let Some(open) = self.oracle.open[index].take() {
-                self.closed(&open);
+                let is_phase = index % 4 > 0;
+                self.closed(Place { index, is_phase }, &open);
             }
         }
     }
 
-    fn closed(&mut self, open: &Open) {
+    fn closed(&mut self, place: Place, open: &Open) {
         let now = self.now;
         let answered = open.known_at.map(|at| now - at);
         self.note(|| {
@@ -80,6 +83,14 @@ impl World<'_> {
         });
         self.report
             .excursion(open.cause, open.hindrance, now - open.since, answered);
+        let is_free = open.hindrance == Hindrance::None;
+        if let Some(lasted) = answered.filter(|it| is_free && it.num_seconds() >= ANSWERED_S) {
+            let what = format!(
+                "{:?} of {} at limit {} took {lasted} though nothing stood in the way",
+                open.cause, open.worst, place.index
+            );
+            self.report.violated(now, "slow", what);
+        }
     }
 
     fn opened(&mut self, place: Place, branch: &Branch, over: Power, beyond: &[Beyond]) -> Open {
@@ -169,8 +180,9 @@ impl World<'_> {
         let draws = |post: &usize| self.posts[*post].draw(now).is_positive();
         let answers = |post: &usize| {
             let target = &self.posts[*post];
-            let is_told = target.car.as_ref().is_some_and(|car| car.told);
-            target.obeys && !target.lost && is_told
+            let car = target.car.as_ref();
+            let may_be_told = car.is_some_and(|car| car.told && !car.uncontrolled);
+            target.obeys && !target.lost && may_be_told
         };
         let follows = |post: &usize| !beyond[*post].unfollowed.is_positive();
         if self.is_away() {

@@ -26,7 +26,8 @@ const LATEST_S: i64 = 890;
 /// What is known to go wrong hinders an EVSE for so long: back-off and a last chance.
 pub(super) const TROUBLE_S: i64 = 2400;
 
-fn unknown() -> Answer {
+/// Nobody said what became of it.
+pub(super) fn unknown() -> Answer {
     Answer::Unknown {
         detail: "no answer".into(),
     }
@@ -196,14 +197,18 @@ impl World<'_> {
                 let at = (self.now + takes).max(self.applied_at[post] + TimeDelta::milliseconds(1));
                 self.applied_at[post] = at;
                 self.at(at, Due::Apply(post, command));
+                // Nobody says that it is done before it is.
+                let soonest = at + TimeDelta::milliseconds(300);
                 let told = match other {
-                    Some("result_late") => deadline + self.seconds("result_late", 1, 600),
+                    Some("result_late") => {
+                        soonest.max(deadline + self.seconds("result_late", 1, 600))
+                    }
                     Some(_) => return,
                     None if self.silent[index] => {
                         self.trouble(post);
                         return;
                     }
-                    None => at + TimeDelta::milliseconds(300),
+                    None => soonest,
                 };
                 self.at(told, Due::Result(id, applied()));
                 if self.fault("result_twice") {
@@ -332,8 +337,9 @@ impl World<'_> {
             .is_some_and(|car| Some(&car.session.id) == command.session.as_ref());
         let is_default = matches!(command.action, Action::SetDefault { .. });
         if target.is_station() && !target.online {
-            // It fell off the line in between: what it was told is lost.
+            // It fell off the line in between: what it was told is lost, and nobody answers.
             self.will_not_come(post, id);
+            self.unheard.insert(id);
             return;
         }
         if !runs && !is_default {
@@ -453,7 +459,10 @@ impl World<'_> {
     /// A peer said for the rest of a session that an EVSE cannot be controlled.
     fn cannot_be_told(&mut self, post: usize) {
         self.trouble(post);
-        let leaves = self.posts[post].car.as_ref().map(|car| car.leaves_at);
+        let leaves = self.posts[post].car.as_mut().map(|car| {
+            car.uncontrolled = true;
+            car.leaves_at
+        });
         self.trouble[post] = self.trouble[post].max(leaves.unwrap_or(self.now));
     }
 

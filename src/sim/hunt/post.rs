@@ -40,6 +40,8 @@ pub(super) struct Parked {
     pub(super) told: bool,
     /// The peer never says that it left.
     pub(super) never_closed: bool,
+    /// The peer said that it cannot be controlled.
+    pub(super) uncontrolled: bool,
     /// It told when it leaves, and keeps to it.
     pub(super) is_plain: bool,
     /// Energy that a fair share surely leaves it, were it not hindered; see `oracle`.
@@ -314,18 +316,19 @@ impl Post {
                 ..Beyond::default()
             };
         }
-        if self.profile.is_none() && (!car.told || self.default.is_none()) {
-            return Beyond {
-                unbounded: draw,
-                ..Beyond::default()
-            };
-        }
         // What is asked for takes a moment.
         let owed = self.owed.as_ref();
         let owed = owed.filter(|(_, _, since)| now - *since > TimeDelta::seconds(FOLLOWS_S));
         let owed = owed.and_then(|(_, profile, _)| allowed(profile));
+        let unfollowed = owed.map_or(Power::ZERO, |owed| (draw - owed).at_least_zero());
+        let is_unbounded = self.profile.is_none() && (!car.told || self.default.is_none());
         Beyond {
-            unfollowed: owed.map_or(Power::ZERO, |owed| (draw - owed).at_least_zero()),
+            unbounded: if is_unbounded {
+                draw - unfollowed
+            } else {
+                Power::ZERO
+            },
+            unfollowed,
             ..Beyond::default()
         }
     }

@@ -63,7 +63,7 @@ pub struct Span {
 pub struct Violation {
     /// When.
     pub at: Time,
-    /// Which of the oracle's questions: `belief`, `bound`, `command`, `flow`, `replay`, `endless`.
+    /// Which of the oracle's questions: `belief`, `bound`, `command`, `flow`, `slow`, `replay`, `endless`.
     pub question: &'static str,
     /// What.
     pub what: String,

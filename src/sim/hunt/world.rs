@@ -3,12 +3,13 @@
 //! Between two events every power is constant, so that what flows is known exactly. Everything that
 //! chance decides comes from the seed; nothing reads a clock.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{NaiveTime, TimeDelta};
 
 use super::chance::Chance;
 use super::oracle::Oracle;
+use super::peers;
 use super::post::{Asked, Post};
 use super::report::SiteReport;
 use super::scenario::Scenario;
@@ -157,6 +158,8 @@ pub(super) struct World<'a> {
     pub(super) applied_at: Vec<Time>,
     /// Until when something that went wrong may hinder a post.
     pub(super) trouble: Vec<Time>,
+    /// Calls that a station dropped with its connection.
+    pub(super) unheard: BTreeSet<CommandId>,
     pub(super) report: SiteReport,
     pub(super) trace: Option<Vec<String>>,
     pub(super) spoil: Spoil,
@@ -203,6 +206,7 @@ impl<'a> World<'a> {
             busy_until: vec![now; count],
             applied_at: vec![now; count],
             trouble: vec![now; count],
+            unheard: BTreeSet::new(),
             report: SiteReport::new(seed),
             trace: None,
             spoil,
@@ -334,6 +338,10 @@ impl<'a> World<'a> {
                 id,
                 answer,
             } => {
+                let answer = match self.unheard.remove(&id) {
+                    true => peers::unknown(),
+                    false => answer,
+                };
                 if life == self.service.life {
                     self.landed(post, &answer);
                     let command = id;
