@@ -24,7 +24,7 @@ const SITES_AT_A_TIME: u32 = 10_000;
     after_help = "SCENARIO.toml: examples/simulate/hunt.toml is one, with every kind of fault. Exit \
                   code 5: a command of ours broke a limit, or what was believed was not true; the \
                   failing seed and the shortest way to it are printed. `--site-seed` plays that \
-                  one site again."
+                  one site again, or several of them."
 )]
 pub struct SimulateArgs {
     /// What is simulated
@@ -39,9 +39,10 @@ pub struct SimulateArgs {
     /// How many days each, instead of the scenario's
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=3_660))]
     days: Option<u32>,
-    /// Play only the site of this seed, and tell what happened there at the end
+    /// Play only the site of this seed, and tell what happened there at the end; may be given
+    /// several times
     #[arg(long, value_name = "N", conflicts_with_all = ["seed", "sites"])]
-    site_seed: Option<u64>,
+    site_seed: Vec<u64>,
     /// Print one JSON object
     #[arg(long)]
     json: bool,
@@ -57,14 +58,13 @@ impl SimulateArgs {
                 return Exit::Invalid;
             }
         };
-        let totals = match self.site_seed {
-            Some(seed) => {
-                let mut totals = Totals::default();
-                totals.add(play(&scenario, seed));
-                totals
-            }
-            None => play_all(&scenario),
+        let scenario = if self.site_seed.is_empty() {
+            scenario
+        } else {
+            let sites = u32::try_from(self.site_seed.len()).unwrap_or(u32::MAX);
+            Scenario { sites, ..scenario }
         };
+        let totals = play_all(&scenario, &self.site_seed);
         self.tell(&scenario, &totals);
         if let Some((seed, _)) = totals.failing.first() {
             explain(&scenario, *seed);
@@ -102,8 +102,8 @@ impl SimulateArgs {
     }
 }
 
-/// Plays all sites on all cores, and says on standard error how far it is.
-fn play_all(scenario: &Scenario) -> Totals {
+/// Plays the named sites, or else all, on all cores, and says on standard error how far it is.
+fn play_all(scenario: &Scenario, named: &[u64]) -> Totals {
     let watch = Stopwatch::start();
     let bar = std::io::stderr().is_terminal();
     let played = AtomicU64::new(0);
@@ -111,7 +111,14 @@ fn play_all(scenario: &Scenario) -> Totals {
     let mut first = 0;
     while first < scenario.sites {
         let last = scenario.sites.min(first.saturating_add(SITES_AT_A_TIME));
-        let seeds: Vec<u64> = (first..last).map(|it| seed_of(scenario.seed, it)).collect();
+        let of = |index: u32| usize::try_from(index).ok().and_then(|it| named.get(it));
+        let seeds: Vec<u64> = (first..last)
+            .map(|it| {
+                of(it)
+                    .copied()
+                    .unwrap_or_else(|| seed_of(scenario.seed, it))
+            })
+            .collect();
         let work = |seed: &u64| -> SiteReport {
             let report = play(scenario, *seed);
             let done = played.fetch_add(1, Ordering::Relaxed) + 1;

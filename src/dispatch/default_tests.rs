@@ -233,3 +233,44 @@ fn a_refusal_is_not_repeated_at_once() {
         [(0, Tenths(160).0)]
     );
 }
+
+#[test]
+fn a_default_beneath_a_running_session_rises_only_where_it_fits_by_itself() {
+    // Two EVSEs under 20 kW: 10 kW each at first.
+    let mut state = depot(20.0, 2);
+    turn(&mut state, 0);
+    plug_in(&mut state, 10, 1);
+    plug_in(&mut state, 10, 2);
+    // EVSE 1 is given all there is, EVSE 2 nothing.
+    plan(&mut state, 10, 12.0);
+    turn(&mut state, 10);
+    // The shares rise, far beneath what lies above them.
+    let mut site = (*state.site).clone();
+    site.circuits[0].import_limit = Some(kw(23.0));
+    happen(
+        &mut state,
+        20,
+        EventKind::SiteConfigured {
+            site: Box::new(site),
+        },
+    );
+    for second in [30, 2000, 4000] {
+        turn(&mut state, second);
+        let site = state.site.clone();
+        for evse in &site.evses {
+            let known = &state.evses[&evse.id];
+            let default = known.underneath(evse).highest_from(at(second));
+            let others: crate::domain::quantity::Power = site
+                .evses
+                .iter()
+                .filter(|other| other.id != evse.id)
+                .map(|other| state.evse_bound(&other.id).at(at(second)))
+                .sum();
+            assert!(
+                default <= kw(10.0) || default + others <= kw(23.0),
+                "{}",
+                evse.id
+            );
+        }
+    }
+}

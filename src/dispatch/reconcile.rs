@@ -82,6 +82,8 @@ pub(super) struct Candidate<'a> {
     pub(super) state: &'a EvseState,
     session: &'a Session,
     pub(super) bound: PowerCurve,
+    /// What it may draw already, whichever profile holds.
+    granted: PowerCurve,
     /// What holds where no profile of the session does.
     underneath: PowerCurve,
     pub(super) wanted: PowerCurve,
@@ -154,6 +156,12 @@ pub fn reconcile(state: &SiteState, policy: &Policy, now: Time) -> Dispatch {
     let wishes: Vec<_> = candidates.iter().map(|c| (c.evse, &c.wanted)).collect();
     let defaults = defaults::due(state, &mut headroom, &wishes, now, &mut dispatch);
     for (evse, profile) in defaults {
+        // Until its own profile holds, a session may be held to the new default.
+        let ceiling = PowerCurve::constant(evse.hardware_max());
+        let next = evse.worst_case_between(&profile, &ceiling, &ceiling);
+        for candidate in candidates.iter_mut().filter(|it| it.evse.id == evse.id) {
+            candidate.granted = candidate.granted.min(&next);
+        }
         numbers = numbers.next();
         let action = Action::SetDefault { profile };
         dispatch
@@ -251,6 +259,7 @@ fn candidates<'a>(state: &'a SiteState, plan: &Plan, now: Time) -> Vec<Candidate
                 state: known,
                 session,
                 bound: known.bound(evse),
+                granted: known.granted(evse),
                 underneath: known.underneath(evse),
                 wanted: wanted(evse, plan, planned, fallbacks.get(state, evse), now),
                 departure: planned.departure,
@@ -263,8 +272,8 @@ fn candidates<'a>(state: &'a SiteState, plan: &Plan, now: Time) -> Vec<Candidate
 
 /// What may be sent of what is wanted.
 fn permitted(state: &SiteState, headroom: &Headroom, candidate: &Candidate<'_>) -> PowerCurve {
-    let granted = candidate.state.granted(candidate.evse);
-    let permits = headroom.permits(state, candidate.evse, &granted, &candidate.bound);
+    let (evse, granted, bound) = (candidate.evse, &candidate.granted, &candidate.bound);
+    let permits = headroom.permits(state, evse, granted, bound);
     candidate.wanted.min(&permits)
 }
 
@@ -511,8 +520,8 @@ fn fits(
     after: &PowerCurve,
     now: Time,
 ) -> bool {
-    let granted = candidate.state.granted(candidate.evse);
-    let permits = headroom.permits(state, candidate.evse, &granted, &candidate.bound);
+    let (evse, granted, bound) = (candidate.evse, &candidate.granted, &candidate.bound);
+    let permits = headroom.permits(state, evse, granted, bound);
     after.is_within(&permits, now)
 }
 
@@ -548,6 +557,7 @@ fn clearable(state: &SiteState, now: Time) -> Vec<Candidate<'_>> {
                     state: known,
                     session,
                     wanted: bound.clone(),
+                    granted: known.granted(evse),
                     underneath: known.underneath(evse),
                     bound,
                     departure: None,

@@ -117,6 +117,15 @@ fn confirm(state: &mut SiteState, second: i64, commands: &[Command]) {
     }
 }
 
+fn answer(state: &mut SiteState, second: i64, command: &Command, answer: Answer) {
+    let command = command.id;
+    happen(
+        state,
+        second,
+        EventKind::CommandAnswered { command, answer },
+    );
+}
+
 fn profile(command: &Command) -> &Profile {
     match &command.action {
         Action::SetProfile { profile } => profile,
@@ -391,3 +400,64 @@ fn a_future_cut_of_the_limit_is_answered_before_its_time() {
 }
 
 mod making_room;
+
+#[test]
+fn what_could_not_be_sent_after_silence_waits_for_its_pause() {
+    let mut state = live(site_of(50.0, 1));
+    plug_in(&mut state, 0, 1);
+    follow(&mut state, 0, &[&[5.0, 5.0, 5.0, 5.0]]);
+    let first = send(&mut state, 0);
+    answer(
+        &mut state,
+        10,
+        &first[0],
+        Answer::Unknown {
+            detail: String::new(),
+        },
+    );
+    // The peer is away: nothing leaves, and nothing leaves again in the same moment.
+    for second in 70..72 {
+        for command in send(&mut state, second) {
+            let away = Answer::NotSent {
+                detail: "offline".into(),
+            };
+            answer(&mut state, second, &command, away);
+            assert!(send(&mut state, second).is_empty(), "again at {second} s");
+        }
+    }
+    assert!(state.last_command.0 <= 3, "{}", state.last_command);
+}
+
+#[test]
+fn a_profile_that_may_not_be_in_force_leaves_no_room_to_rise_to_it() {
+    // 23 kW: one EVSE at 12 kW and another at 11.
+    let mut state = live(site_of(23.0, 2));
+    plug_in(&mut state, 0, 1);
+    follow(&mut state, 0, &[&[5.0, 5.0, 5.0, 5.0]]);
+    let first = send(&mut state, 0);
+    answer(
+        &mut state,
+        10,
+        &first[0],
+        Answer::Unknown {
+            detail: String::new(),
+        },
+    );
+    // 5 kW were asked for, and its full rating counts because nobody answered.
+    plug_in(&mut state, 20, 2);
+    follow(
+        &mut state,
+        20,
+        &[&[11.0, 11.0, 11.0, 11.0], &[11.0, 11.0, 11.0, 11.0]],
+    );
+    let second = send(&mut state, 200);
+    let to_first = second.iter().find(|command| command.evse == evse_id(1));
+    let to_first = to_first.expect("it is asked again");
+    // 12.1 kW more may be drawn at the other: 10.9 are left. Within our bound of it, but not beside.
+    let said = profile(to_first).periods[0].limit;
+    let evse = &state.site.evses[0];
+    assert!(
+        evse.worst_case_of(evse.unit(), said) <= kw(23.0) - kw(12.144),
+        "{said:?}"
+    );
+}

@@ -10,6 +10,7 @@ use crate::domain::command::{Action, Command};
 use crate::domain::curve::PowerCurve;
 use crate::domain::event::{Event, EventKind};
 use crate::domain::id::CommandId;
+use crate::domain::plan::Plan;
 use crate::domain::policy::Policy;
 use crate::domain::quantity::Power;
 use crate::domain::time::{Horizon, Time};
@@ -61,6 +62,18 @@ fn lowers(state: &SiteState, command: &Command, now: Time) -> bool {
     }
 }
 
+/// When the first vehicle should have all it needs, before it leaves: whether it has is looked at
+/// then, and not when the plan is old. What it drew may lie below what was planned.
+fn first_settled(plan: &Plan) -> Option<Time> {
+    let ends = plan.evses.iter().filter_map(|planned| {
+        let last = planned.power.iter().rposition(|it| it.is_positive())?;
+        let end = plan.horizon.starts().nth(last + 1)?;
+        let stays = planned.departure.is_none_or(|departure| end < departure);
+        (stays && end > plan.made_at).then_some(end)
+    });
+    ends.min()
+}
+
 /// A site's state with the two questions that are asked of it: is a plan wanted, what goes out.
 /// A clone is cheap: the way back to before a turn that could not be made durable.
 #[derive(Clone, Debug)]
@@ -106,6 +119,7 @@ struct Stirrable {
     is_free: bool,
     confirmed: Option<(Option<CommandId>, Time)>,
     open: (usize, usize),
+    is_unknown: bool,
     beyond: Option<Power>,
 }
 
@@ -126,6 +140,7 @@ impl Stirrable {
             is_free: known.is_none_or(EvseState::is_free),
             confirmed: confirmed.map(|it| (it.command, it.at)),
             open: profiles.map_or((0, 0), |it| (it.outstanding.len(), it.late.len())),
+            is_unknown: known.is_some_and(|known| known.resync),
             beyond: known.and_then(EvseState::shown_beyond),
         })
     }
@@ -181,6 +196,10 @@ impl SiteCore {
         self.quiet = self.quiet.filter(|quiet| !is_stirred && quiet.bears(load));
         if self.planned_inputs != Some(self.state.plan_inputs) {
             self.changed_at.get_or_insert(now);
+        }
+        if let EventKind::PlanStored { plan } = &event.kind {
+            let settled = first_settled(plan).map(|at| at + TimeDelta::seconds(RENEWAL_LAG_S));
+            self.plan_until = self.plan_until.into_iter().chain(settled).min();
         }
         event
     }
@@ -361,5 +380,51 @@ mod tests {
         let stale = i64::from(Policy::default().meter_stale_s);
         let wake = core.dispatch(at(5)).wake_at.expect("to look again");
         assert!(wake <= at(5 + stale) + TimeDelta::milliseconds(1));
+    }
+
+    #[test]
+    fn a_plan_is_looked_at_when_a_vehicle_should_have_all_it_needs() {
+        let mut core = quiet();
+        core.plan_started(at(10));
+        let renewal = core.plan_due().expect("a car is there");
+        // Charged after its second slot of 100 s.
+        let planned = crate::domain::plan::PlannedEvse {
+            evse: evse_id(1),
+            session: session(1, 0).id,
+            power: vec![kw(5.0), kw(5.0), kw(0.0), kw(0.0)],
+            reasons: Vec::new(),
+            unmet: crate::domain::quantity::Energy::ZERO,
+            ready_at: None,
+            departure: Some(at(400)),
+            needed: crate::domain::quantity::Energy::ZERO,
+            limited_by: Vec::new(),
+        };
+        let plan = |departure: i64| {
+            Box::new(Plan {
+                id: crate::domain::id::PlanId(1),
+                parent: None,
+                made_at: at(0),
+                input_digest: String::new(),
+                horizon: Horizon {
+                    start: at(0),
+                    slot_s: 100,
+                    slots: 4,
+                },
+                origin: crate::domain::plan::PlanOrigin::Optimal,
+                evses: vec![crate::domain::plan::PlannedEvse {
+                    departure: Some(at(departure)),
+                    ..planned.clone()
+                }],
+                circuits: Vec::new(),
+                prices: Vec::new(),
+                cost: crate::domain::quantity::Money::ZERO,
+            })
+        };
+        assert!(renewal > at(205), "{renewal}");
+        let mut leaves = core.clone();
+        leaves.accept(EventKind::PlanStored { plan: plan(200) }, at(1));
+        assert_eq!(leaves.plan_due(), Some(renewal), "it is gone by then");
+        core.accept(EventKind::PlanStored { plan: plan(400) }, at(1));
+        assert_eq!(core.plan_due(), Some(at(205)));
     }
 }

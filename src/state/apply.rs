@@ -378,7 +378,12 @@ impl SiteState {
         {
             return;
         }
-        let drawn = self.drawn_by_evses(reading.at, now);
+        let mut drawn = self.drawn_by_evses(reading.at, now);
+        if drawn.shown > reading.power.scaled_up(105, 100) + Power::from_watts(500) {
+            // They cannot all be right, or something feeds in: none of them is taken from the rest.
+            drawn.at_most += drawn.shown;
+            drawn.shown = Power::ZERO;
+        }
         let least = (reading.power - drawn.shown - drawn.at_most).at_least_zero();
         let most = (reading.power - drawn.shown).at_least_zero();
         // Where the readings of EVSEs do not say what they draw just now, what was known goes on as
@@ -531,6 +536,7 @@ fn start_over(state: &mut EvseState) {
     state.profiles.lapse();
     state.needs = None;
     state.reading = None;
+    state.register = None;
     state.acceptance = None;
     state.used_phases = UsedPhases::default();
     state.full = false;

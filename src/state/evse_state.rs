@@ -11,7 +11,7 @@ use crate::domain::curve::PowerCurve;
 use crate::domain::event::OverrideAction;
 use crate::domain::evse::{Evse, EvseSource, Supply};
 use crate::domain::id::EvseId;
-use crate::domain::quantity::Power;
+use crate::domain::quantity::{Energy, Power};
 use crate::domain::session::{Needs, Reading, Session, SessionStatus};
 use crate::domain::time::Time;
 
@@ -22,6 +22,10 @@ pub const STRIKES_TO_DISOBEDIENCE: u8 = 2;
 const MOST_APART: TimeDelta = TimeDelta::seconds(30);
 /// A car that draws no more than this takes nothing: what electronics need.
 const TAKES_NOTHING: Power = Power::from_watts(50);
+
+/// A register that stands still while this much should have passed contradicts its reading: some
+/// count in tenths of a kilowatt-hour.
+const MISSING_ENERGY: Energy = Energy::from_joules(1_080_000);
 
 /// Whether an EVSE follows profiles.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -70,6 +74,9 @@ pub struct EvseState {
     /// Nothing that it may draw by had changed since the reading before that one.
     #[serde(default)]
     pub steady: bool,
+    /// What its energy register stood at last, and since when it stands there.
+    #[serde(default)]
+    pub register: Option<(Energy, Time)>,
     /// The most the car takes, as its readings show: it took less than it might have. `None` while
     /// it took all it was allowed.
     #[serde(default)]
@@ -225,7 +232,8 @@ impl EvseState {
         let began = self.running().map(|session| session.started_at);
         let since = before.map(|before| before.at).or(began);
         let since = since.unwrap_or(reading.at).min(reading.at);
-        self.steady = self.is_steady(evse, since, reading.at);
+        let stands_still = self.stands_still(reading);
+        self.steady = self.is_steady(evse, since, reading.at) && !stands_still;
         if self.is_free() {
             return;
         }
@@ -253,6 +261,25 @@ impl EvseState {
             self.strikes = self.strikes.saturating_sub(1);
             if self.strikes == 0 && matches!(self.control, Control::Disobedient { .. }) {
                 self.control = Control::Controllable;
+            }
+        }
+    }
+
+    /// True if the energy register, which once counted, stands still against what a reading shows:
+    /// a meter that is frozen, or a car that began a moment ago. Such a reading may be above what
+    /// is drawn, so no other load is reckoned from it.
+    fn stands_still(&mut self, reading: Reading) -> bool {
+        let Some(energy) = self.running().map(|session| session.energy) else {
+            return false;
+        };
+        match self.register {
+            Some((stood, since)) if energy <= stood => {
+                let missing = reading.power.at_least_zero().over(reading.at - since);
+                stood > Energy::ZERO && missing >= MISSING_ENERGY
+            }
+            _ => {
+                self.register = Some((energy, reading.at));
+                false
             }
         }
     }

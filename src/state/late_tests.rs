@@ -282,3 +282,39 @@ fn a_peer_that_never_answers_may_be_asked_for_less_as_often_as_needed() {
         assert!(bound(&state, second + 20) <= LOW, "round {round}");
     }
 }
+
+#[test]
+fn of_two_requests_that_say_the_same_the_later_may_still_be_on_its_way() {
+    let mut state = charging(false);
+    let low = [(0, 60), (3600, 160)];
+    let first = issue(&mut state, 1, 1, amps(1, &low));
+    answer(&mut state, 11, first, lost());
+    // The same again, and its answer is lost as well: what is read was asked for by either.
+    let second = issue(&mut state, 61, 1, amps(1, &low));
+    answer(&mut state, 71, second, lost());
+    let mut seen = amps(72, &[(0, 60)]);
+    seen.duration_s = Some(3000);
+    read(&mut state, 71, 73, seen);
+    // A newer one that is shorter holds; the second of the two may come after it.
+    let last = issue(&mut state, 100, 1, amps(100, &[(0, 60)]));
+    answer(&mut state, 101, last, applied());
+    assert_eq!(bound(&state, 4000), HARDWARE);
+    let known = &state.evses[&evse_id(1)].profiles;
+    assert!(known.late.iter().any(|late| late.command == Some(second)));
+}
+
+#[test]
+fn granted_is_what_every_profile_allows_that_may_hold() {
+    let mut state = charging(false);
+    let evse = state.site.evses[0].clone();
+    let granted =
+        |state: &SiteState, second: i64| state.evses[&evse_id(1)].granted(&evse).at(at(second));
+    assert_eq!(granted(&state, 0), HARDWARE, "nothing limits it");
+    let low = issue(&mut state, 1, 1, amps(1, &[(0, 60), (100, 160)]));
+    assert_eq!((granted(&state, 50), bound(&state, 50)), (LOW, HARDWARE));
+    answer(&mut state, 2, low, applied());
+    assert_eq!((granted(&state, 50), bound(&state, 50)), (LOW, LOW));
+    let high = issue(&mut state, 3, 1, amps(3, &[(0, 160)]));
+    answer(&mut state, 13, high, lost());
+    assert_eq!((granted(&state, 50), bound(&state, 50)), (LOW, HARDWARE));
+}

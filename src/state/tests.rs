@@ -479,3 +479,128 @@ fn a_session_of_which_nothing_was_heard_for_a_day_wants_nothing_more_until_there
     );
     assert!(wanted(&state, day + 2) > Energy::ZERO);
 }
+
+#[test]
+fn a_session_that_a_partner_did_not_know_is_asked_for_again_once_it_speaks_of_it() {
+    let mut state = live(site_of(50.0, 1));
+    happen(
+        &mut state,
+        0,
+        EventKind::SessionSeen {
+            session: Box::new(session(1, 0)),
+        },
+    );
+    let command = issue(&mut state, 1, 1, amps(1, &[(0, 60)]));
+    let answer = Answer::Refused {
+        reason: Refusal::UnknownSession,
+        detail: String::new(),
+    };
+    happen(
+        &mut state,
+        2,
+        EventKind::CommandAnswered { command, answer },
+    );
+    assert!(state.evses[&evse_id(1)].resync);
+    let mut seen = session(1, 0);
+    seen.updated_at = at(5);
+    happen(
+        &mut state,
+        5,
+        EventKind::SessionSeen {
+            session: Box::new(seen),
+        },
+    );
+    assert!(!state.evses[&evse_id(1)].resync);
+}
+
+#[test]
+fn a_first_reading_says_nothing_of_now_where_the_limit_changed_since_the_session_began() {
+    let mut state = live(site_of(50.0, 1));
+    happen(
+        &mut state,
+        0,
+        EventKind::SessionSeen {
+            session: Box::new(session(1, 0)),
+        },
+    );
+    let command = issue(&mut state, 5, 1, amps(5, &[(0, 0)]));
+    let answer = Answer::Applied {
+        evidence: Evidence::Result,
+    };
+    happen(
+        &mut state,
+        6,
+        EventKind::CommandAnswered { command, answer },
+    );
+    // A mean over what was drawn before the limit held.
+    let reading = Reading {
+        power: kw(7.0),
+        at: at(7),
+    };
+    let evse = evse_id(1);
+    happen(
+        &mut state,
+        7,
+        EventKind::EvseMeasured {
+            evse,
+            reading,
+            energy: None,
+        },
+    );
+    assert!(!state.evses[&evse_id(1)].steady);
+    let reading = Reading {
+        power: kw(8.0),
+        at: at(8),
+    };
+    happen(&mut state, 8, EventKind::SiteMetered { reading });
+    // All of it may be other load.
+    assert!(state.metered_uncontrolled(at(8)) >= Some(kw(1.0)));
+}
+
+#[test]
+fn other_load_does_not_hide_in_what_a_steady_car_leaves_of_its_bound() {
+    let mut state = live(site_of(50.0, 1));
+    happen(
+        &mut state,
+        0,
+        EventKind::SessionSeen {
+            session: Box::new(session(1, 0)),
+        },
+    );
+    let command = issue(&mut state, 1, 1, amps(1, &[(0, 160)]));
+    let answer = Answer::Applied {
+        evidence: Evidence::Result,
+    };
+    happen(
+        &mut state,
+        2,
+        EventKind::CommandAnswered { command, answer },
+    );
+    for second in [10, 40] {
+        let reading = Reading {
+            power: kw(10.0),
+            at: at(second),
+        };
+        let evse = evse_id(1);
+        happen(
+            &mut state,
+            second,
+            EventKind::EvseMeasured {
+                evse,
+                reading,
+                energy: None,
+            },
+        );
+    }
+    let metered = |second: i64, kilowatts: f64| EventKind::SiteMetered {
+        reading: Reading {
+            power: kw(kilowatts),
+            at: at(second),
+        },
+    };
+    happen(&mut state, 41, metered(41, 10.0));
+    assert_eq!(state.metered_uncontrolled(at(41)), Some(kw(0.0)));
+    // Two minutes later, with nothing newer of the car, whose bound is 12.144 kW.
+    happen(&mut state, 160, metered(160, 14.0));
+    assert_eq!(state.metered_uncontrolled(at(160)), Some(kw(4.0)));
+}

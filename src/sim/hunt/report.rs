@@ -63,7 +63,8 @@ pub struct Span {
 pub struct Violation {
     /// When.
     pub at: Time,
-    /// Which of the oracle's questions: `belief`, `bound`, `command`, `flow`, `slow`, `replay`, `endless`.
+    /// Which of the oracle's questions: `belief`, `bound`, `command`, `flow`, `slow`, `unready`, `replay`,
+    /// `endless`.
     pub question: &'static str,
     /// What.
     pub what: String,
@@ -179,15 +180,18 @@ impl SiteReport {
         }
         self.reachable += u64::from(is_reachable);
         self.reachable_ready += u64::from(is_reachable && is_ready);
-        if is_reachable && !is_ready && self.short.len() < MOST_TOLD {
-            self.short.push(format!(
-                "{} at {} left at {now} with {} of {} Wh (told: {:?})",
+        if is_reachable && !is_ready {
+            let what = format!(
+                "{} at {} left with {} of {} Wh, though a fair share surely served it",
                 car.session.id,
                 car.session.evse,
                 car.drawn / 3_600_000,
                 car.need / 3_600_000,
-                car.session.needs.departure
-            ));
+            );
+            if self.short.len() < MOST_TOLD {
+                self.short.push(format!("{now}: {what}"));
+            }
+            self.violated(now, "unready", what);
         }
     }
 }

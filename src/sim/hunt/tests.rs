@@ -27,9 +27,7 @@ fn no_command_of_ours_breaks_a_limit_whatever_is_lost_or_late() {
     for index in 0..6 {
         let seed = seed_of(scenario.seed, index);
         let report = play(&scenario, seed);
-        // What is open is told in docs/safety.md and printed by the hunt in CI.
-        let is_open = |question: &&str| ["belief", "flow"].contains(question);
-        if report.counts.keys().any(|question| !is_open(question)) {
+        if report.violations() > 0 {
             let small = shrink(&scenario, seed);
             panic!(
                 "site {index} (seed {seed}), {} days, {:?}: {:#?}\n{}",
