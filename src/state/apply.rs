@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 
+use super::SiteState;
 use super::evse_state::{Control, EvseState, Override};
 use super::excursion::Cause;
 use super::late::Order;
 use super::succession::{Succession, succeed};
 use super::used_phases::UsedPhases;
-use super::{SiteMeter, SiteState};
 use crate::domain::command::{Action, Answer, Command, Refusal};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
 use crate::domain::evse::Evse;
@@ -23,17 +23,6 @@ use crate::domain::time::Time;
 const FIRST_BACKOFF_S: i64 = 15;
 /// Longest pause after refusals: 15 minutes.
 const LONGEST_BACKOFF_S: i64 = 15 * 60;
-
-/// What the EVSEs of a site draw at an instant.
-#[derive(Clone, Copy, Debug, Default)]
-struct Drawn {
-    /// As readings of that instant show.
-    shown: Power,
-    /// The most that those draw of which no reading shows it...
-    at_most: Power,
-    /// ... and what their last readings showed, whenever that was.
-    last: Power,
-}
 
 impl SiteState {
     /// Applies one event. Events are applied in the order of their numbers; a number that was
@@ -364,78 +353,6 @@ impl SiteState {
                 self.plan_inputs += 1;
             }
         }
-    }
-
-    fn site_metered(&mut self, reading: Reading, now: Time) {
-        // A clock ahead of ours must not silence the readings to come.
-        let reading = Reading {
-            at: reading.at.min(now),
-            ..reading
-        };
-        if self
-            .meter
-            .is_some_and(|meter| meter.reading.at > reading.at)
-        {
-            return;
-        }
-        let mut drawn = self.drawn_by_evses(reading.at, now);
-        if drawn.shown > reading.power.scaled_up(105, 100) + Power::from_watts(500) {
-            // They cannot all be right, or something feeds in: none of them is taken from the rest.
-            drawn.at_most += drawn.shown;
-            drawn.shown = Power::ZERO;
-        }
-        let least = (reading.power - drawn.shown - drawn.at_most).at_least_zero();
-        let most = (reading.power - drawn.shown).at_least_zero();
-        // Where the readings of EVSEs do not say what they draw just now, what was known goes on as
-        // far as the site's meter bears it out. Above the limit that would let us lower what may be
-        // drawn and is not: there what they drew last is taken for what they draw.
-        let likely = (reading.power - drawn.shown - drawn.last).at_least_zero();
-        let root = self.site.root();
-        let is_over = root.is_some_and(|root| reading.power > self.limit(root).at(now));
-        let likely = if is_over { likely } else { Power::ZERO };
-        let uncontrolled = match self.meter {
-            Some(meter) if drawn.at_most.is_positive() => {
-                meter.uncontrolled.max(least).max(likely).min(most)
-            }
-            _ => most,
-        };
-        let (highest, since) = match self.meter {
-            Some(meter) if now - meter.highest_since < TimeDelta::days(1) => {
-                (meter.highest_uncontrolled, meter.highest_since)
-            }
-            _ => (Power::ZERO, now),
-        };
-        self.meter = Some(SiteMeter {
-            reading,
-            uncontrolled,
-            highest_uncontrolled: highest.max(uncontrolled),
-            highest_since: since,
-        });
-    }
-
-    /// What the EVSEs draw at `at`.
-    fn drawn_by_evses(&self, at: Time, now: Time) -> Drawn {
-        let running = self
-            .site
-            .evses
-            .iter()
-            .filter_map(|evse| Some((evse, self.evses.get(&evse.id)?)))
-            .filter(|(_, state)| !state.is_free());
-        let mut drawn = Drawn::default();
-        for (evse, state) in running {
-            if let Some(power) = state.draws(evse, at) {
-                drawn.shown += power.min(evse.hardware_max());
-                continue;
-            }
-            // A car goes on as it did while nothing changes for it. What it may draw is more than
-            // what it does, and the difference would hide as much of other load.
-            let bound = state.bound_at(evse, now);
-            let most = state.drew(evse, at).map_or(bound, |drew| drew.min(bound));
-            let last = state.reading.map_or(Power::ZERO, |reading| reading.power);
-            drawn.at_most += most;
-            drawn.last += last.min(most);
-        }
-        drawn
     }
 
     fn issued(&mut self, command: &Command) -> EvseId {

@@ -11,6 +11,7 @@ pub mod history;
 pub mod late;
 pub mod lifecycle;
 pub mod limits;
+pub mod site_meter;
 #[cfg(test)]
 pub(crate) mod testing;
 pub mod used_phases;
@@ -54,6 +55,9 @@ pub struct SiteMeter {
     pub reading: Reading,
     /// The reading less the EVSEs' readings of that time, never below 0 (PV credit is off).
     pub uncontrolled: Power,
+    /// Seen lower than that, but not for long enough.
+    #[serde(default)]
+    pub falling: Option<site_meter::Falling>,
     /// The highest such value since `highest_since`.
     pub highest_uncontrolled: Power,
     /// The highest value is forgotten a day after this.
