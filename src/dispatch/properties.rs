@@ -299,7 +299,7 @@ fn excesses(state: &SiteState, now: i64) -> Vec<(i64, usize, i64)> {
         let bound = state.circuit_bound(circuit, at(now));
         let mut gaps = vec![bound.limit.minus(&bound.total())];
         if let Some(limit) = bound.phase_limit {
-            let limit = crate::domain::curve::PowerCurve::constant(limit);
+            let limit = PowerCurve::constant(limit);
             gaps.extend(bound.phases.iter().map(|phase| limit.minus(phase)));
         }
         for (part, gap) in gaps.iter().enumerate() {

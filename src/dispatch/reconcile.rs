@@ -310,7 +310,6 @@ fn is_due(
     let lower_now = next.at(now) < reference.at(now);
     let urgent = headroom.is_exceeded_above(state, candidate.evse) && lower_now;
     let in_flight = newest.is_some_and(|o| !o.unknown);
-    let urgent = urgent && profiles.outstanding.len() < MAX_OUTSTANDING;
     // One request at a time per session, except to get a site under its limit.
     if in_flight && !urgent {
         return false;
@@ -326,6 +325,12 @@ fn is_due(
         let failures = u32::from(candidate.state.failures);
         let pause = TimeDelta::seconds((1 << failures.min(5)).min(LONGEST_URGENT_RETRY_S));
         let again = candidate.state.last_set_at.map(|at| at + pause);
+        if profiles.outstanding.len() >= MAX_OUTSTANDING {
+            // Nobody has answered for long: a lowering may help all the same, now and then.
+            let pause = TimeDelta::seconds(LONGEST_URGENT_RETRY_S);
+            let again = candidate.state.last_set_at.map(|at| at + pause);
+            return not_before(again, now, dispatch);
+        }
         return not_before(again.filter(|_| failures > 0), now, dispatch);
     }
     if !not_before(candidate.state.backoff_until, now, dispatch) {

@@ -14,7 +14,7 @@ use crate::domain::command::{Action, Answer, Command, Refusal};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
 use crate::domain::evse::Evse;
 use crate::domain::id::{CommandId, EvseId, SessionId};
-use crate::domain::quantity::{Energy, Power};
+use crate::domain::quantity::Energy;
 use crate::domain::session::{PastSession, Reading, Session, SessionStatus};
 use crate::domain::site::Site;
 use crate::domain::time::Time;

@@ -289,15 +289,22 @@ impl EvseState {
     pub(super) fn draws(&self, evse: &Evse, at: Time) -> Option<Power> {
         let reading = self.reading?;
         let is_near = (at - reading.at).abs() <= MOST_APART;
-        self.drew(evse, at).filter(|_| is_near)
+        let is_certain = is_near && self.profiles.late.is_empty();
+        self.drew(evse, at).filter(|_| is_certain)
     }
 
     /// What its newest reading shows, however old, if nothing that it may draw by has changed
-    /// between that and `at`.
+    /// between that and `at`, unless a request that was overtaken came into force after all.
     pub(super) fn drew(&self, evse: &Evse, at: Time) -> Option<Power> {
         let reading = self.reading?;
         let (from, until) = (at.min(reading.at), at.max(reading.at));
-        let shows = self.steady && self.is_steady(evse, from, until);
+        let profiles = &self.profiles;
+        let changed = profiles.confirmed.as_ref().is_some_and(|it| it.at > from);
+        let bound = profiles.bound(evse, &self.underneath(evse));
+        let shows = self.steady
+            && !changed
+            && profiles.outstanding.is_empty()
+            && bound.highest_within(from, until) == bound.lowest_within(from, until);
         shows.then_some(reading.power)
     }
 

@@ -21,6 +21,10 @@ const LEAST_TENTHS: i64 = 60;
 
 /// A car at an EVSE.
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is true of a car whatever the others are"
+)]
 pub(super) struct Parked {
     /// Its session as the peer knows it.
     pub(super) session: Session,

@@ -35,7 +35,9 @@ impl World<'_> {
         }
         for (post, share) in self.posts.iter_mut().zip(&self.shares.of_posts) {
             let Some(car) = &mut post.car else { continue };
-            let in_time = now < car.leaves_at - TimeDelta::minutes(20)
+            // Who stays longer than it said is served in the time it said.
+            let told = car.session.needs.departure.unwrap_or(car.leaves_at);
+            let in_time = now < told.min(car.leaves_at) - TimeDelta::minutes(20)
                 && now > car.came_at + TimeDelta::minutes(2);
             if share.obstacle.is_some() {
                 car.could_get = car.drawn;

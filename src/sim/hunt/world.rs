@@ -211,7 +211,7 @@ impl<'a> World<'a> {
             trace: None,
             spoil,
         };
-        let evses = std::collections::BTreeSet::new();
+        let evses = BTreeSet::new();
         let mode = Mode::Live;
         let mut first = vec![EventKind::ModeSet { mode, evses }];
         for partner in PARTNERS {
@@ -338,9 +338,10 @@ impl<'a> World<'a> {
                 id,
                 answer,
             } => {
-                let answer = match self.unheard.remove(&id) {
-                    true => peers::unknown(),
-                    false => answer,
+                let answer = if self.unheard.remove(&id) {
+                    peers::unknown()
+                } else {
+                    answer
                 };
                 if life == self.service.life {
                     self.landed(post, &answer);
