@@ -73,6 +73,21 @@ impl Headroom {
         Self { circuits }
     }
 
+    /// The same without what is kept free for arrivals: for a site that is handed back, where nobody
+    /// would limit who comes anyhow.
+    pub(super) fn without_reserve(state: &SiteState, now: Time) -> Self {
+        let circuits = state.site.circuits.iter().map(|circuit| {
+            let bound = CircuitBound {
+                reserve: Power::ZERO,
+                ..state.circuit_bound(circuit, now)
+            };
+            CircuitRoom::new(circuit.id.clone(), &bound, now)
+        });
+        Self {
+            circuits: circuits.collect(),
+        }
+    }
+
     fn above<'a>(
         &'a self,
         state: &'a SiteState,
@@ -126,41 +141,35 @@ impl Headroom {
     }
 
     /// How far the EVSE may rise above its present bound at each instant: the least room of all
-    /// circuits above it, 0 at most where an excursion is open or the view of its partner is stale.
-    /// Below 0 where what is kept free, or the limit, is taken already.
+    /// circuits above it, 0 at most where an excursion is open. Below 0 where what is kept free, or the limit, is taken already.
     fn room(&self, state: &SiteState, evse: &Evse) -> PowerCurve {
         let divisors = evse.phase_divisors();
-        let most = if state.is_current(evse) {
-            Power::from_watts(i64::MAX / 4)
-        } else {
-            Power::ZERO
-        };
-        self.above(state, evse)
-            .fold(PowerCurve::constant(most), |least, room| {
-                let mut least = least.min(&room.room);
-                if room.exceeded {
-                    least = least.min(&PowerCurve::zero());
-                }
-                if let Some(phases) = &room.phases {
-                    for (phase, divisor) in phases.iter().zip(divisors) {
-                        if divisor > 0 {
-                            // Room of one phase is room for `divisor` times it, rounded down; power
-                            // fixed in watts needs 11/9 of it (see `state::bound`). What is missing
-                            // on a phase is missing in full.
-                            let all = phase.zip(&PowerCurve::zero(), |p, _| {
-                                let all = p * divisor;
-                                if all.is_positive() {
-                                    all.scaled_down(9, 11)
-                                } else {
-                                    all
-                                }
-                            });
-                            least = least.min(&all);
-                        }
+        let most = PowerCurve::constant(Power::from_watts(i64::MAX / 4));
+        self.above(state, evse).fold(most, |least, room| {
+            let mut least = least.min(&room.room);
+            if room.exceeded {
+                least = least.min(&PowerCurve::zero());
+            }
+            if let Some(phases) = &room.phases {
+                for (phase, divisor) in phases.iter().zip(divisors) {
+                    if divisor > 0 {
+                        // Room of one phase is room for `divisor` times it, rounded down; power
+                        // fixed in watts needs 11/9 of it (see `state::bound`). What is missing
+                        // on a phase is missing in full.
+                        let all = phase.zip(&PowerCurve::zero(), |p, _| {
+                            let all = p * divisor;
+                            if all.is_positive() {
+                                all.scaled_down(9, 11)
+                            } else {
+                                all
+                            }
+                        });
+                        least = least.min(&all);
                     }
                 }
-                least
-            })
+            }
+            least
+        })
     }
 
     /// Takes the room that an EVSE's rise from `before` to `after` needs.

@@ -270,11 +270,16 @@ fn candidates<'a>(state: &'a SiteState, plan: &Plan, now: Time) -> Vec<Candidate
         .collect()
 }
 
-/// What may be sent of what is wanted.
+/// What may be sent of what is wanted; nothing above the present bound while our view of the partner
+/// is stale.
 fn permitted(state: &SiteState, headroom: &Headroom, candidate: &Candidate<'_>) -> PowerCurve {
     let (evse, granted, bound) = (candidate.evse, &candidate.granted, &candidate.bound);
     let permits = headroom.permits(state, evse, granted, bound);
-    candidate.wanted.min(&permits)
+    if state.is_current(evse) {
+        candidate.wanted.min(&permits)
+    } else {
+        candidate.wanted.min(&permits.min(&bound.max(granted)))
+    }
 }
 
 /// Whether a profile is worth sending now; where not yet, notes when it will be.
@@ -467,7 +472,7 @@ fn roll_back(
     if clearable.is_empty() {
         return;
     }
-    let headroom = &mut Headroom::of(state, now);
+    let headroom = &mut Headroom::without_reserve(state, now);
     for candidate in clearable {
         let profiles = &candidate.state.profiles;
         let is_clear = |o: &Outstanding| matches!(o.command.action, Action::ClearProfile);
@@ -502,7 +507,7 @@ fn roll_back(
 /// The EVSEs whose profile of ours a rollback leaves in place for now, because clearing it would let
 /// the bound of a circuit exceed its limit.
 pub fn kept_in_rollback(state: &SiteState, now: Time) -> Vec<EvseId> {
-    let mut headroom = Headroom::of(state, now);
+    let mut headroom = Headroom::without_reserve(state, now);
     clearable(state, now)
         .into_iter()
         .filter(|candidate| {
