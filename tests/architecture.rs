@@ -237,3 +237,25 @@ fn an_import_inside_a_group_is_seen() {
         ["api", "service", "state"]
     );
 }
+
+/// What a text names in backquotes as a file or folder of this repository.
+fn named_paths(text: &str) -> Vec<&str> {
+    let is_path = |word: &&str| {
+        let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "_/.-".contains(c);
+        let is_file = word.rsplit('.').next().is_some_and(|end| end == "rs");
+        word.chars().all(plain) && (is_file || word.contains('/') && !word.starts_with('/'))
+    };
+    text.split('`').skip(1).step_by(2).filter(is_path).collect()
+}
+
+#[test]
+fn every_file_that_the_architecture_names_is_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(root.join("docs/ARCHITECTURE.md")).expect("readable");
+    let named = named_paths(&text);
+    assert!(named.len() > 50, "only {} are named", named.len());
+    let is_missing =
+        |path: &&&str| !root.join(path).exists() && !root.join("src").join(path).exists();
+    let missing: Vec<_> = named.iter().filter(is_missing).collect();
+    assert!(missing.is_empty(), "not there: {missing:?}");
+}

@@ -12,7 +12,7 @@ use crate::domain::profile::{Profile, Tenths};
 use crate::domain::quantity::{Energy, Money};
 use crate::domain::time::Horizon;
 use crate::state::SiteState;
-use crate::state::testing::{at, evse_id, happen, kw, live, session, site_of};
+use crate::state::testing::{amps, at, evse_id, happen, issue, kw, live, session, site_of};
 
 /// A live site of EVSEs at stations of our own.
 fn depot(limit_kw: f64, evses: usize) -> SiteState {
@@ -236,41 +236,29 @@ fn a_refusal_is_not_repeated_at_once() {
 
 #[test]
 fn a_default_beneath_a_running_session_rises_only_where_it_fits_by_itself() {
-    // Two EVSEs under 20 kW: 10 kW each at first.
-    let mut state = depot(20.0, 2);
+    // 16 kW: 8 kW each, told as 10.5 A.
+    let mut state = depot(16.0, 2);
     turn(&mut state, 0);
-    plug_in(&mut state, 10, 1);
-    plug_in(&mut state, 10, 2);
-    // EVSE 1 is given all there is, EVSE 2 nothing.
-    plan(&mut state, 10, 12.0);
-    turn(&mut state, 10);
-    // The shares rise, far beneath what lies above them.
-    let mut site = (*state.site).clone();
-    site.circuits[0].import_limit = Some(kw(23.0));
-    happen(
-        &mut state,
-        20,
-        EventKind::SiteConfigured {
-            site: Box::new(site),
-        },
-    );
-    for second in [30, 2000, 4000] {
-        turn(&mut state, second);
-        let site = state.site.clone();
-        for evse in &site.evses {
-            let known = &state.evses[&evse.id];
-            let default = known.underneath(evse).highest_from(at(second));
-            let others: crate::domain::quantity::Power = site
-                .evses
-                .iter()
-                .filter(|other| other.id != evse.id)
-                .map(|other| state.evse_bound(&other.id).at(at(second)))
-                .sum();
-            assert!(
-                default <= kw(10.0) || default + others <= kw(23.0),
-                "{}",
-                evse.id
-            );
-        }
+    // The session at EVSE 1 is held at nothing, the other takes 16 A.
+    for (number, tenths) in [(1, 0), (2, 160)] {
+        plug_in(&mut state, 10, number);
+        let command = issue(&mut state, 11, number, amps(11, &[(0, tenths)]));
+        let answer = Answer::Applied {
+            evidence: Evidence::Result,
+        };
+        let kind = EventKind::CommandAnswered { command, answer };
+        happen(&mut state, 12, kind);
     }
+    // With 20 kW each share is 10 kW. If the first car goes and another comes, it takes its default.
+    let mut site = (*state.site).clone();
+    site.circuits[0].import_limit = Some(kw(20.0));
+    let site = Box::new(site);
+    happen(&mut state, 20, EventKind::SiteConfigured { site });
+    let told = defaults(&turn(&mut state, 2000));
+    let is_raised = |number: usize| {
+        told.iter()
+            .any(|(evse, _)| *evse == evse_id(number).to_string())
+    };
+    assert!(!is_raised(1), "10 kW do not fit beside 12.1: {told:?}");
+    assert!(is_raised(2), "within what lies above it: {told:?}");
 }

@@ -62,25 +62,19 @@ impl CircuitRoom {
 impl Headroom {
     /// The room of a site as things stand.
     pub fn of(state: &SiteState, now: Time) -> Self {
-        let circuits = state
-            .site
-            .circuits
-            .iter()
-            .map(|circuit| {
-                CircuitRoom::new(circuit.id.clone(), &state.circuit_bound(circuit, now), now)
-            })
-            .collect();
-        Self { circuits }
+        Self::keeping(state, now, |reserve| reserve)
     }
 
     /// The same without what is kept free for arrivals: for a site that is handed back, where nobody
     /// would limit who comes anyhow.
     pub(super) fn without_reserve(state: &SiteState, now: Time) -> Self {
+        Self::keeping(state, now, |_| Power::ZERO)
+    }
+
+    fn keeping(state: &SiteState, now: Time, reserve: impl Fn(Power) -> Power) -> Self {
         let circuits = state.site.circuits.iter().map(|circuit| {
-            let bound = CircuitBound {
-                reserve: Power::ZERO,
-                ..state.circuit_bound(circuit, now)
-            };
+            let mut bound = state.circuit_bound(circuit, now);
+            bound.reserve = reserve(bound.reserve);
             CircuitRoom::new(circuit.id.clone(), &bound, now)
         });
         Self {
@@ -141,7 +135,8 @@ impl Headroom {
     }
 
     /// How far the EVSE may rise above its present bound at each instant: the least room of all
-    /// circuits above it, 0 at most where an excursion is open. Below 0 where what is kept free, or the limit, is taken already.
+    /// circuits above it, 0 at most where an excursion is open. Below 0 where what is kept free, or
+    /// the limit, is taken already.
     fn room(&self, state: &SiteState, evse: &Evse) -> PowerCurve {
         let divisors = evse.phase_divisors();
         let most = PowerCurve::constant(Power::from_watts(i64::MAX / 4));

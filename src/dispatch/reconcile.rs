@@ -270,15 +270,21 @@ fn candidates<'a>(state: &'a SiteState, plan: &Plan, now: Time) -> Vec<Candidate
         .collect()
 }
 
+/// What a new profile may allow it.
+fn permits(state: &SiteState, headroom: &Headroom, candidate: &Candidate<'_>) -> PowerCurve {
+    let (granted, bound) = (&candidate.granted, &candidate.bound);
+    headroom.permits(state, candidate.evse, granted, bound)
+}
+
 /// What may be sent of what is wanted; nothing above the present bound while our view of the partner
 /// is stale.
 fn permitted(state: &SiteState, headroom: &Headroom, candidate: &Candidate<'_>) -> PowerCurve {
-    let (evse, granted, bound) = (candidate.evse, &candidate.granted, &candidate.bound);
-    let permits = headroom.permits(state, evse, granted, bound);
-    if state.is_current(evse) {
-        candidate.wanted.min(&permits)
+    let permits = permits(state, headroom, candidate);
+    let wanted = candidate.wanted.min(&permits);
+    if state.is_current(candidate.evse) {
+        wanted
     } else {
-        candidate.wanted.min(&permits.min(&bound.max(granted)))
+        wanted.min(&candidate.bound)
     }
 }
 
@@ -326,17 +332,16 @@ fn is_due(
         return not_before(again, now, dispatch);
     }
     if urgent {
-        // A refusal is not answered by the same again at once: the others make room meanwhile.
-        let failures = u32::from(candidate.state.failures);
-        let pause = TimeDelta::seconds((1 << failures.min(5)).min(LONGEST_URGENT_RETRY_S));
-        let again = candidate.state.last_set_at.map(|at| at + pause);
-        if profiles.outstanding.len() >= MAX_OUTSTANDING {
-            // Nobody has answered for long: a lowering may help all the same, now and then.
-            let pause = TimeDelta::seconds(LONGEST_URGENT_RETRY_S);
-            let again = candidate.state.last_set_at.map(|at| at + pause);
-            return not_before(again, now, dispatch);
-        }
-        return not_before(again.filter(|_| failures > 0), now, dispatch);
+        // A refusal is not answered by the same again at once: the others make room meanwhile. Where
+        // nobody has answered for long, a lowering may help all the same, now and then.
+        let pause = match u32::from(candidate.state.failures) {
+            _ if profiles.outstanding.len() >= MAX_OUTSTANDING => LONGEST_URGENT_RETRY_S,
+            0 => 0,
+            failures => (1 << failures.min(5)).min(LONGEST_URGENT_RETRY_S),
+        };
+        let again = candidate.state.last_set_at;
+        let again = again.map(|at| at + TimeDelta::seconds(pause));
+        return not_before(again, now, dispatch);
     }
     if !not_before(candidate.state.backoff_until, now, dispatch) {
         return false;
@@ -489,7 +494,7 @@ fn roll_back(
             continue;
         }
         let after = PowerCurve::constant(candidate.evse.hardware_max());
-        if !fits(state, headroom, &candidate, &after, now) {
+        if !after.is_within(&permits(state, headroom, &candidate), now) {
             continue;
         }
         headroom.take(state, candidate.evse, &candidate.bound, &after);
@@ -512,7 +517,7 @@ pub fn kept_in_rollback(state: &SiteState, now: Time) -> Vec<EvseId> {
         .into_iter()
         .filter(|candidate| {
             let after = PowerCurve::constant(candidate.evse.hardware_max());
-            let fits = fits(state, &headroom, candidate, &after, now);
+            let fits = after.is_within(&permits(state, &headroom, candidate), now);
             if fits {
                 headroom.take(state, candidate.evse, &candidate.bound, &after);
             }
@@ -520,19 +525,6 @@ pub fn kept_in_rollback(state: &SiteState, now: Time) -> Vec<EvseId> {
         })
         .map(|candidate| candidate.evse.id.clone())
         .collect()
-}
-
-/// True if an EVSE may rise from its present bound to `after`.
-fn fits(
-    state: &SiteState,
-    headroom: &Headroom,
-    candidate: &Candidate<'_>,
-    after: &PowerCurve,
-    now: Time,
-) -> bool {
-    let (evse, granted, bound) = (candidate.evse, &candidate.granted, &candidate.bound);
-    let permits = headroom.permits(state, evse, granted, bound);
-    after.is_within(&permits, now)
 }
 
 /// The EVSEs at which a profile of ours holds or may hold, the smallest rise by clearing it first.

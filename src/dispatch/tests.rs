@@ -11,7 +11,9 @@ use crate::domain::quantity::{Energy, Money, Power};
 use crate::domain::site::Mode;
 use crate::domain::time::Horizon;
 use crate::state::SiteState;
-use crate::state::testing::{at, evse_id, happen, kw, live, partner, session, site_of};
+use crate::state::testing::{
+    amps, at, evse_id, happen, issue, kw, live, partner, session, site_of,
+};
 
 /// A plan of quarter-hour slots from second 0 for EVSEs 1, 2, ..., in kW of worst case.
 fn plan(state: &SiteState, powers: &[&[f64]]) -> Plan {
@@ -401,20 +403,25 @@ fn a_future_cut_of_the_limit_is_answered_before_its_time() {
 
 mod making_room;
 
-#[test]
-fn what_could_not_be_sent_after_silence_waits_for_its_pause() {
-    let mut state = live(site_of(50.0, 1));
+/// A site with a car whose first profile, of 5 kW, nobody answers.
+fn unanswered(limit_kw: f64, evses: usize) -> SiteState {
+    let mut state = live(site_of(limit_kw, evses));
     plug_in(&mut state, 0, 1);
     follow(&mut state, 0, &[&[5.0, 5.0, 5.0, 5.0]]);
     let first = send(&mut state, 0);
-    answer(
-        &mut state,
-        10,
-        &first[0],
-        Answer::Unknown {
-            detail: String::new(),
-        },
-    );
+    answer(&mut state, 10, &first[0], silence());
+    state
+}
+
+fn silence() -> Answer {
+    Answer::Unknown {
+        detail: String::new(),
+    }
+}
+
+#[test]
+fn what_could_not_be_sent_after_silence_waits_for_its_pause() {
+    let mut state = unanswered(50.0, 1);
     // The peer is away: nothing leaves, and nothing leaves again in the same moment.
     for second in 70..72 {
         for command in send(&mut state, second) {
@@ -430,20 +437,8 @@ fn what_could_not_be_sent_after_silence_waits_for_its_pause() {
 
 #[test]
 fn a_profile_that_may_not_be_in_force_leaves_no_room_to_rise_to_it() {
-    // 23 kW: one EVSE at 12 kW and another at 11.
-    let mut state = live(site_of(23.0, 2));
-    plug_in(&mut state, 0, 1);
-    follow(&mut state, 0, &[&[5.0, 5.0, 5.0, 5.0]]);
-    let first = send(&mut state, 0);
-    answer(
-        &mut state,
-        10,
-        &first[0],
-        Answer::Unknown {
-            detail: String::new(),
-        },
-    );
     // 5 kW were asked for, and its full rating counts because nobody answered.
+    let mut state = unanswered(23.0, 2);
     plug_in(&mut state, 20, 2);
     follow(
         &mut state,
@@ -453,11 +448,40 @@ fn a_profile_that_may_not_be_in_force_leaves_no_room_to_rise_to_it() {
     let second = send(&mut state, 200);
     let to_first = second.iter().find(|command| command.evse == evse_id(1));
     let to_first = to_first.expect("it is asked again");
-    // 12.1 kW more may be drawn at the other: 10.9 are left. Within our bound of it, but not beside.
+    // 12.1 kW may be drawn at the other: 10.9 are left. Within our bound of it, but not beside.
     let said = profile(to_first).periods[0].limit;
     let evse = &state.site.evses[0];
-    assert!(
-        evse.worst_case_of(evse.unit(), said) <= kw(23.0) - kw(12.144),
-        "{said:?}"
-    );
+    let most = evse.worst_case_of(evse.unit(), said);
+    assert!(most <= kw(23.0) - kw(12.144), "{said:?}");
+}
+
+#[test]
+fn where_nobody_has_answered_for_long_a_cut_is_still_told_now_and_then() {
+    let mut state = unanswered(50.0, 1);
+    for second in 11..40 {
+        let limit = [(0, 150 + second % 2)];
+        let command = issue(&mut state, second, 1, amps(second, &limit));
+        let answer = silence();
+        happen(
+            &mut state,
+            second,
+            EventKind::CommandAnswered { command, answer },
+        );
+    }
+    let mut site = (*state.site).clone();
+    site.circuits[0].import_limit = Some(kw(8.0));
+    let site = Box::new(site);
+    happen(&mut state, 40, EventKind::SiteConfigured { site });
+    follow(&mut state, 40, &[&[5.0, 5.0, 5.0, 5.0]]);
+    let lowered = |state: &mut SiteState, second: i64| -> usize {
+        let commands = send(state, second);
+        let is_set = |command: &&Command| matches!(command.action, Action::SetProfile { .. });
+        for command in &commands {
+            answer(state, second, command, silence());
+        }
+        commands.iter().filter(is_set).count()
+    };
+    assert_eq!(lowered(&mut state, 50), 0, "11 s after the last");
+    assert_eq!(lowered(&mut state, 70), 1, "31 s after it");
+    assert_eq!(lowered(&mut state, 80), 0, "10 s after that");
 }

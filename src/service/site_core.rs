@@ -310,8 +310,9 @@ impl SiteCore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::command::{Answer, Refusal};
     use crate::domain::session::Reading;
-    use crate::state::testing::{at, evse_id, kw, live, session, site_of};
+    use crate::state::testing::{amps, at, evse_id, happen, issue, kw, live, session, site_of};
 
     /// A site with a car of which dispatch has nothing to say.
     fn quiet() -> SiteCore {
@@ -352,6 +353,41 @@ mod tests {
         assert!(core.quiet.is_some());
         let turn = core.dispatch(at(20));
         assert!(turn.events.is_empty());
+    }
+
+    #[test]
+    fn a_session_that_its_partner_speaks_of_again_stirs() {
+        let mut core = quiet();
+        core.warp(|state| {
+            let command = issue(state, 1, 1, amps(1, &[(0, 60)]));
+            let answer = Answer::Refused {
+                reason: Refusal::UnknownSession,
+                detail: String::new(),
+            };
+            happen(state, 2, EventKind::CommandAnswered { command, answer });
+        });
+        core.dispatch(at(3));
+        assert!(core.quiet.is_some(), "it is not asked for again");
+        let mut seen = session(1, 0);
+        seen.updated_at = at(5);
+        let session = Box::new(seen);
+        core.accept(EventKind::SessionSeen { session }, at(5));
+        assert!(core.quiet.is_none());
+    }
+
+    #[test]
+    fn a_car_that_turns_out_to_use_one_phase_is_planned_anew() {
+        let mut core = quiet();
+        let offered = core.state.evse_bound(&evse_id(1)).at(at(0));
+        let a_third = offered.kilowatts() / 3.0;
+        core.plan_started(at(5));
+        measured(&mut core, 10, a_third);
+        measured(&mut core, 20, a_third);
+        core.dispatch(at(20));
+        let renewal = core.plan_due().expect("a car is there");
+        assert!(renewal > at(90), "{renewal}");
+        measured(&mut core, 81, a_third);
+        assert_eq!(core.plan_due(), Some(at(81) + GATHER));
     }
 
     #[test]

@@ -287,32 +287,39 @@ impl EvseState {
     /// What it draws at `at`, if its newest reading shows it: taken about then, and by nothing else
     /// than it may draw by now.
     pub(super) fn draws(&self, evse: &Evse, at: Time) -> Option<Power> {
-        let reading = self.reading?;
-        let is_near = (at - reading.at).abs() <= MOST_APART;
-        let is_certain = is_near && self.profiles.late.is_empty();
-        self.drew(evse, at).filter(|_| is_certain)
-    }
-
-    /// What its newest reading shows, however old, if nothing that it may draw by has changed
-    /// between that and `at`, unless a request that was overtaken came into force after all.
-    pub(super) fn drew(&self, evse: &Evse, at: Time) -> Option<Power> {
-        let reading = self.reading?;
+        let reading = self.reading.filter(|_| self.steady)?;
         let (from, until) = (at.min(reading.at), at.max(reading.at));
-        let profiles = &self.profiles;
-        let changed = profiles.confirmed.as_ref().is_some_and(|it| it.at > from);
-        let bound = profiles.bound(evse, &self.underneath(evse));
-        let shows = self.steady
-            && !changed
-            && profiles.outstanding.is_empty()
-            && bound.highest_within(from, until) == bound.lowest_within(from, until);
+        let shows = until - from <= MOST_APART && self.is_steady(evse, from, until);
         shows.then_some(reading.power)
     }
 
-    /// True if what it may draw did not change in `[from, until]`, as far as we know.
+    /// What it drew about `at` at most, as far as its newest reading tells, however old: nothing
+    /// that was sent since lets it draw more. A car goes on as it did; what it *may* draw is more,
+    /// and the difference would hide as much of other load.
+    pub(super) fn drew(&self, evse: &Evse, at: Time) -> Option<Power> {
+        let reading = self.reading.filter(|_| self.steady)?;
+        let (from, until) = (at.min(reading.at), at.max(reading.at));
+        self.is_constant(evse, from, until)
+            .then_some(reading.power.at_least_zero())
+    }
+
+    /// True if what it may draw did not change in `[from, until]`, as far as we know, and will not.
     fn is_steady(&self, evse: &Evse, from: Time, until: Time) -> bool {
-        let bound = self.profiles.bound(evse, &self.underneath(evse));
-        self.is_unchanged_since(from)
-            && bound.highest_within(from, until) == bound.lowest_within(from, until)
+        self.is_unchanged_since(from) && self.is_constant(evse, from, until)
+    }
+
+    /// True if nothing new was shown to hold since `from`, and what may hold allows the same all
+    /// the time. What was asked for and not answered may have lowered it.
+    fn is_constant(&self, evse: &Evse, from: Time, until: Time) -> bool {
+        let underneath = self.underneath(evse);
+        let bound = self.profiles.bound(evse, &underneath);
+        let confirmed = self.profiles.confirmed.as_ref();
+        let (since, held) = confirmed.map_or((None, underneath.clone()), |it| {
+            let held = evse.worst_case_between(&it.profile, &underneath, &underneath);
+            (Some(it.at), held)
+        });
+        since.is_none_or(|since| since <= from)
+            && bound.highest_within(from, until) == held.lowest_within(from, until)
     }
 
     /// True if the same profile has held since `from`, as far as we know.

@@ -17,7 +17,6 @@
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use crate::domain::curve::PowerCurve;
 use crate::domain::evse::{Evse, EvseSource};
 use crate::domain::id::CommandId;
 use crate::domain::profile::{Profile, ProfilePeriod, Tenths};
@@ -69,15 +68,6 @@ impl Late {
     /// True if what was asked for at `since`, and holds, has put an end to it.
     pub(super) fn is_overtaken(&self, since: Time) -> bool {
         self.until.is_some_and(|until| until <= since)
-    }
-
-    /// What may be drawn under it.
-    pub(super) fn allowed(&self, evse: &Evse, underneath: &PowerCurve) -> PowerCurve {
-        match &self.profile {
-            // Before its start a sent profile says nothing: what holds already holds on.
-            Some(profile) => evse.worst_case_between(profile, &PowerCurve::zero(), underneath),
-            None => underneath.clone(),
-        }
     }
 
     /// Either of the two: what is allowed under it is what is allowed under one of them, and no

@@ -377,53 +377,51 @@ impl Profiles {
     /// confirmed and what was sent and not refused; where nothing is confirmed, what lies
     /// `underneath` (its hardware maximum, or over OCPP its default profile).
     pub fn bound(&self, evse: &Evse, underneath: &PowerCurve) -> PowerCurve {
-        let mut bound = match &self.confirmed {
-            Some(confirmed) => evse.worst_case_between(&confirmed.profile, underneath, underneath),
-            None => underneath.clone(),
-        };
-        for outstanding in &self.outstanding {
-            match &outstanding.command.action {
-                Action::SetProfile { profile } => {
-                    // Before its start a sent profile says nothing: what holds already holds on.
-                    let nothing = PowerCurve::zero();
-                    let sent = evse.worst_case_between(profile, &nothing, underneath);
-                    bound = bound.max(&sent);
-                }
-                Action::ClearProfile => bound = bound.max(underneath),
-                Action::SetDefault { .. } | Action::ReadProfile => {}
-            }
-        }
-        for late in &self.late {
-            bound = bound.max(&late.allowed(evse, underneath));
-        }
-        bound
+        // Before its start a sent profile says nothing: what holds already holds on.
+        let nothing = PowerCurve::zero();
+        self.sent(evse, &nothing, underneath)
+            .fold(self.held(evse, underneath), |most, other| most.max(&other))
     }
 
     /// What the EVSE may draw already, whichever of the profiles that may hold does: the lowest of
     /// what is confirmed and what may have come in its place. What stays below raises nothing, even
     /// where we do not know what holds.
     pub fn granted(&self, evse: &Evse, underneath: &PowerCurve) -> PowerCurve {
-        let ceiling = PowerCurve::constant(evse.hardware_max());
-        let confirmed = self.confirmed.as_ref().map_or_else(
-            || underneath.clone(),
-            |it| evse.worst_case_between(&it.profile, underneath, underneath),
-        );
+        let anything = PowerCurve::constant(evse.hardware_max());
+        self.sent(evse, &anything, underneath)
+            .fold(self.held(evse, underneath), |least, other| {
+                least.min(&other)
+            })
+    }
+
+    /// What is allowed by what is confirmed.
+    fn held(&self, evse: &Evse, underneath: &PowerCurve) -> PowerCurve {
+        match &self.confirmed {
+            Some(confirmed) => evse.worst_case_between(&confirmed.profile, underneath, underneath),
+            None => underneath.clone(),
+        }
+    }
+
+    /// What is allowed by each request that may hold in its place, `before` its start as said.
+    fn sent<'a>(
+        &'a self,
+        evse: &'a Evse,
+        before: &'a PowerCurve,
+        underneath: &'a PowerCurve,
+    ) -> impl Iterator<Item = PowerCurve> + 'a {
         let sent = self
             .outstanding
             .iter()
-            .map(|open| match &open.command.action {
-                Action::SetProfile { profile } => {
-                    evse.worst_case_between(profile, &ceiling, underneath)
-                }
-                Action::ClearProfile => underneath.clone(),
-                Action::SetDefault { .. } | Action::ReadProfile => ceiling.clone(),
+            .filter_map(|open| match &open.command.action {
+                Action::SetProfile { profile } => Some(Some(profile)),
+                Action::ClearProfile => Some(None),
+                Action::SetDefault { .. } | Action::ReadProfile => None,
             });
-        let late = self.late.iter().map(|late| match &late.profile {
-            Some(profile) => evse.worst_case_between(profile, &ceiling, underneath),
+        let late = self.late.iter().map(|late| late.profile.as_ref());
+        sent.chain(late).map(move |profile| match profile {
+            Some(profile) => evse.worst_case_between(profile, before, underneath),
             None => underneath.clone(),
-        });
-        sent.chain(late)
-            .fold(confirmed, |least, other| least.min(&other))
+        })
     }
 
     /// [`Profiles::bound`] at one instant, where `underneath` holds then.

@@ -8,8 +8,6 @@
 
 mod event;
 pub mod report;
-#[cfg(test)]
-mod report_tests;
 mod schedule;
 #[cfg(test)]
 mod tests;

@@ -1,13 +1,13 @@
-//! Messages gone wrong: the walks of `fuzz/seeds`, changed here and there, of all versions.
+//! Messages gone wrong: the walks of `tests/station_fuzz/seeds`, changed here and there, of all versions.
 
 use proptest::prelude::*;
 
 use super::script::play;
 
 const SEEDS: [&str; 3] = [
-    include_str!("../../../../fuzz/seeds/station/walk_16"),
-    include_str!("../../../../fuzz/seeds/station/walk_201"),
-    include_str!("../../../../fuzz/seeds/station/walk_21"),
+    include_str!("../../../../tests/station_fuzz/seeds/station/walk_16"),
+    include_str!("../../../../tests/station_fuzz/seeds/station/walk_201"),
+    include_str!("../../../../tests/station_fuzz/seeds/station/walk_21"),
 ];
 /// What takes the place of something.
 const PIECES: [&str; 16] = [

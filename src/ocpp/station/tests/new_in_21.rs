@@ -79,14 +79,20 @@ fn a_plan_that_never_falls_is_pushed_step_by_step() {
     }
 }
 
-#[test]
-fn a_new_plan_is_one_new_limit_and_one_that_falls_a_whole_profile() {
+/// A station that holds a dynamic profile of 16 A and tells nothing of it.
+fn holds_16_amps() -> Bench {
     let mut bench = takes_dynamic_profiles();
     bench.sets("tx-1", quarters(&[16]));
     bench.accepts_until("SetChargingProfile");
     while let Some((id, ..)) = bench.open.pop() {
         bench.receives(&json!([4, id, "NotSupported", "", {}]).to_string());
     }
+    bench
+}
+
+#[test]
+fn a_new_plan_is_one_new_limit_and_one_that_falls_a_whole_profile() {
+    let mut bench = holds_16_amps();
     let order = bench.sets("tx-1", quarters(&[7]));
     let update = bench.accepts_until("UpdateDynamicSchedule");
     assert_eq!(update["scheduleUpdate"], json!({"limit": 7}));
@@ -102,12 +108,7 @@ fn a_new_plan_is_one_new_limit_and_one_that_falls_a_whole_profile() {
 
 #[test]
 fn a_station_that_has_lost_its_dynamic_profile_gets_it_again() {
-    let mut bench = takes_dynamic_profiles();
-    bench.sets("tx-1", quarters(&[16]));
-    bench.accepts_until("SetChargingProfile");
-    while let Some((id, ..)) = bench.open.pop() {
-        bench.receives(&json!([4, id, "NotSupported", "", {}]).to_string());
-    }
+    let mut bench = holds_16_amps();
     let order = bench.sets("tx-1", quarters(&[7]));
     bench.answers_call("UpdateDynamicSchedule", json!({"status": "Rejected"}));
     let set = bench.accepts_until("SetChargingProfile");

@@ -1,5 +1,5 @@
 //! A station driven by a script of any text, and what must hold whatever it says. The test of mutated
-//! messages and the fuzz target (`fuzz/` beside the workspace) share it.
+//! messages and the fuzz target (`tests/station_fuzz`, beside the workspace) share it.
 //!
 //! The first line names the version. Of the others, one that begins with `@` lets so many seconds go
 //! by, `!` gives an order, `=` and `~` answer our open call with this payload or this error, `-` makes

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::report::{Due, Figure, Reporter, Schedule, schedule};
+use super::{Due, Figure, Reporter, Schedule, schedule};
 use crate::domain::dispatch::{Measured, Quality};
 use crate::domain::quantity::{Energy, Power};
 use crate::domain::time::Time;

@@ -4,10 +4,10 @@
 # coverage, on the workspace's own toolchain (no nightly: there is no unsafe code, so no sanitizer is
 # asked for).
 #
-#   fuzz/run.sh [SECONDS]        (default 600; needs a C++ compiler)
+#   tests/station_fuzz/run.sh [SECONDS]        (default 600; needs a C++ compiler)
 #
 # It begins with seeds/ and with the messages of tests/ocpp_cases. A crash leaves its input in
-# fuzz/artifacts and ends with a status other than 0.
+# tests/station_fuzz/artifacts and ends with a status other than 0.
 set -euo pipefail
 cd "$(dirname "$0")"
 seconds=${1:-600}
@@ -16,11 +16,11 @@ host=$(rustc -vV | sed -n 's/^host: //p')
 RUSTFLAGS="--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
 -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
 -Cllvm-args=-sanitizer-coverage-trace-compares -Ccodegen-units=1" \
-  cargo build --release --quiet --target "$host" --target-dir ../target/fuzz
+  cargo build --release --quiet --target "$host" --target-dir ../../target/fuzz
 rm -rf corpus/cases
 mkdir -p artifacts corpus/station corpus/cases
 # A case becomes a script: what the station says, what it answers, what the operator wants.
-for cases in ../tests/ocpp_cases/*.cases; do
+for cases in ../ocpp_cases/*.cases; do
   version=2.0.1
   [[ $cases == *_16.cases ]] && version=1.6
   awk -v version="$version" '
@@ -37,7 +37,7 @@ for cases in ../tests/ocpp_cases/*.cases; do
   ' "$cases"
 done
 echo "== station, $seconds s"
-"../target/fuzz/$host/release/station" corpus/station seeds/station corpus/cases \
+"../../target/fuzz/$host/release/station" corpus/station seeds/station corpus/cases \
   -dict=station.dict -max_total_time="$seconds" -max_len=16384 -timeout=10 -rss_limit_mb=1024 \
   -artifact_prefix=artifacts/ -print_final_stats=1 2>&1 |
   grep -E "^#[0-9]+.*(DONE|INITED)|stat::|ERROR|panicked|SUMMARY" | tail -20
