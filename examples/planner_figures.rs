@@ -23,6 +23,7 @@ use std::time::Instant;
 use chrono::{NaiveDate, TimeDelta};
 use evenload::domain::event::{Event, EventKind};
 use evenload::domain::evse::{Evse, EvseSource, Supply};
+use evenload::domain::grid_rules::GridRules;
 use evenload::domain::id::{CircuitId, EvseId, PartnerId, SessionId, SignalKey, SiteId, TenantId};
 use evenload::domain::plan::{Plan, PlanOrigin};
 use evenload::domain::policy::Policy;
@@ -89,6 +90,7 @@ fn site(evses: &[String], limit_kw: f64) -> Site {
         flat_price: None,
         carbon_price: None,
         tariff_price: None,
+        grid: GridRules::default(),
     }
 }
 

@@ -17,6 +17,7 @@ use std::collections::BTreeSet;
 use chrono::{NaiveDate, TimeDelta};
 use evenload::domain::event::{EventKind, PartnerHealth};
 use evenload::domain::evse::{Evse, EvseSource, Supply};
+use evenload::domain::grid_rules::GridRules;
 use evenload::domain::id::{CircuitId, EvseId, PartnerId, SessionId, SignalKey, SiteId, TenantId};
 use evenload::domain::policy::Policy;
 use evenload::domain::quantity::Power;
@@ -220,6 +221,7 @@ fn site(depot: &Depot, limit: Power) -> Site {
         flat_price: None,
         carbon_price: None,
         tariff_price: None,
+        grid: GridRules::default(),
     }
 }
 

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use super::ApiState;
 use super::auth::{Access, Scope};
+use super::grid_rules::demand_view;
 use super::sites::{Answer, no_query};
 use crate::domain::id::{CircuitId, SignalKey};
 use crate::domain::quantity::Power;
@@ -66,6 +67,7 @@ pub(super) async fn get(api: Data<ApiState>, request: HttpRequest, path: Path<St
         "price_quality": runs(&frame, &qualities, &frame.price_origin),
         "reckoned_per_kwh": reckoned,
         "wishes_kw": wishes(&frame),
+        "demand": demand_view(&state, &frame, now),
         "signals": standings(&state, &frame),
         "circuits": circuits,
     })))

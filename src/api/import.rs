@@ -15,6 +15,7 @@ use super::problem::{Faults, Problem};
 use super::sites::{Answer, no_query};
 use super::{ApiState, site_body, site_view};
 use crate::domain::evse::Evse;
+use crate::domain::grid_rules::GridRules;
 use crate::domain::id::{CircuitId, EvseId, PartnerId, PartnerKey, SiteKey};
 use crate::domain::quantity::Power;
 use crate::domain::site::{ArrivalReserve, Circuit, MAX_EVSES, Site};
@@ -199,6 +200,7 @@ fn new_site(key: &SiteKey, offered: &[OfferedEvse]) -> Site {
         flat_price: None,
         carbon_price: None,
         tariff_price: None,
+        grid: GridRules::default(),
     }
 }
 

@@ -23,6 +23,7 @@ pub mod feeds;
 mod flexibility;
 mod foresight;
 mod frame;
+mod grid_rules;
 pub mod groups;
 mod health;
 mod history;

@@ -77,6 +77,7 @@ struct Gauges {
     margin: Family<SiteLabels, Gauge>,
     signal_age: Family<SignalLabels, Gauge>,
     residual: Family<ResidualLabels, Gauge>,
+    peak: Family<PowerLabels, Gauge>,
 }
 
 /// The metrics of these sites now.
@@ -155,6 +156,12 @@ pub(super) fn registry(states: &[(Snapshot, SiteKey)], now: Time) -> Registry {
         gauges.residual,
     );
     registry.register(
+        "demand_peak_watts",
+        "Where peaks cost something: the highest window of this month, the mean of the running one, what \
+         is billed in any case, and what the plan keeps to",
+        gauges.peak,
+    );
+    registry.register(
         "self_caused",
         "Excursions that a command of ours caused; must be 0",
         ConstCounter::new(self_caused),
@@ -192,6 +199,7 @@ impl Gauges {
             }
         }
         self.take_margin(&label, state);
+        self.take_peak(site, state, now);
         self.take_signals(site, state, now);
         if let Some(root) = state.site.root() {
             self.set_power(site, "uncontrolled", state.uncontrolled(root, now).at(now));
@@ -226,6 +234,30 @@ impl Gauges {
         });
         if let Some(least) = margins.min() {
             self.margin.get_or_create(label).set(least);
+        }
+    }
+
+    fn take_peak(&self, site: &str, state: &SiteState, now: Time) {
+        let Some(standing) = state.demand_standing(now) else {
+            return;
+        };
+        let target = state.plan.as_ref().and_then(|plan| plan.peak_target);
+        for (kind, power) in [
+            ("month", Some(standing.reached)),
+            ("running", Some(standing.running_mean())),
+            (
+                "billed",
+                Some(standing.ratchet.max(standing.minimum_billed)),
+            ),
+            ("target", target),
+        ] {
+            if let Some(power) = power {
+                let label = PowerLabels {
+                    site: site.to_owned(),
+                    kind: kind.to_owned(),
+                };
+                self.peak.get_or_create(&label).set(power.watts());
+            }
         }
     }
 

@@ -87,9 +87,6 @@ fn idle(series: &SignalSeries, site: &Site) -> Option<&'static str> {
             "nothing is ever discharged, so nothing of ours is exported; it counts only where a pv \
              forecast shows a surplus",
         ),
-        SignalKind::DemandPrice => {
-            Some("the price of peaks is kept and shown; plans do not reckon with it yet")
-        }
         _ => None,
     }
 }

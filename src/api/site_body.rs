@@ -3,9 +3,11 @@
 use chrono_tz::Tz;
 use serde_json::Value;
 
+use super::grid_rules;
 use super::input::{Node, Object};
 use super::problem::{Faults, Problem};
 use crate::domain::evse::{Evse, EvseSource, Phase, Supply};
+use crate::domain::grid_rules::{DemandCharge, GridRules};
 use crate::domain::id::{CircuitId, SiteKey};
 use crate::domain::limit_source::LimitSource;
 use crate::domain::quantity::{Current, Power, Price, Voltage};
@@ -94,6 +96,9 @@ fn read_site(key: &SiteKey, object: Object<'_>) -> Option<Site> {
         flat_price: price.flat,
         carbon_price: price.carbon,
         tariff_price: price.tariff,
+        grid: GridRules {
+            demand_charge: price.demand,
+        },
     })
 }
 
@@ -134,6 +139,7 @@ struct OwnPrices {
     flat: Option<Price>,
     carbon: Option<Price>,
     tariff: Option<TariffSource>,
+    demand: Option<DemandCharge>,
 }
 
 /// Highest price of carbon, per kilogram.
@@ -150,7 +156,8 @@ fn price(node: &Node<'_>) -> Option<OwnPrices> {
         node.number(&(0.0..=MAX_CARBON_PER_KG))
     });
     let tariff = object.maybe("ocpi_tariff", tariff);
-    let names = ["flat_per_kwh", "carbon_per_kg", "ocpi_tariff"];
+    let demand = object.maybe("demand", grid_rules::demand_charge);
+    let names = ["flat_per_kwh", "carbon_per_kg", "ocpi_tariff", "demand"];
     if names.into_iter().all(|name| object.get(name).is_none()) {
         object.fault("flat_per_kwh", "is missing");
     }
@@ -159,6 +166,7 @@ fn price(node: &Node<'_>) -> Option<OwnPrices> {
         flat: flat?.map(Price::from_per_kwh),
         carbon: carbon?.map(Price::from_per_kwh),
         tariff: tariff?,
+        demand: demand?,
     })
 }
 

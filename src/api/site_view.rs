@@ -240,6 +240,10 @@ fn own_prices(site: &Site) -> Value {
             "taxes": tariff.taxes});
         prices.insert("ocpi_tariff".to_owned(), chosen);
     }
+    if let Some(charge) = &site.grid.demand_charge {
+        let charge = super::grid_rules::demand_charge_view(charge);
+        prices.insert("demand".to_owned(), charge);
+    }
     if prices.is_empty() {
         Value::Null
     } else {

@@ -98,6 +98,7 @@ fn plan(state: &mut SiteState, second: i64, power_kw: f64) {
         circuits: Vec::new(),
         prices: Vec::new(),
         cost: Money::ZERO,
+        peak_target: None,
     });
     happen(state, second, EventKind::PlanStored { plan });
 }

@@ -122,6 +122,7 @@ fn plan(state: &SiteState, second: i64, powers: &[Vec<u8>]) -> Plan {
         circuits: Vec::new(),
         prices: Vec::new(),
         cost: Money::ZERO,
+        peak_target: None,
     }
 }
 

@@ -55,6 +55,7 @@ fn plan(state: &SiteState, powers: &[&[f64]]) -> Plan {
         circuits: Vec::new(),
         prices: Vec::new(),
         cost: Money::ZERO,
+        peak_target: None,
     }
 }
 

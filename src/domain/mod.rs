@@ -8,6 +8,7 @@ pub mod duration;
 pub mod event;
 pub mod evse;
 pub mod feed;
+pub mod grid_rules;
 pub mod group;
 pub mod hmac;
 pub mod id;

@@ -48,6 +48,8 @@ pub enum Reason {
     ExpectedArrivals,
     /// A wish from outside keeps it lower: a target, a soft limit, an alert.
     Wish,
+    /// More would raise a peak that is paid for.
+    DemandCharge,
 }
 
 /// The plan of one EVSE.
@@ -119,6 +121,10 @@ pub struct Plan {
     pub prices: Vec<Price>,
     /// Expected cost of the planned energy.
     pub cost: Money,
+    /// The mean power at the connection that it keeps to for the price of a peak, if peaks cost
+    /// something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_target: Option<Power>,
 }
 
 impl Plan {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::evse::Evse;
+use super::grid_rules::GridRules;
 use super::id::{CircuitId, EvseId, SiteId, SiteKey, TenantId};
 use super::quantity::{Current, Power, Price};
 use super::tariff_source::TariffSource;
@@ -96,6 +97,9 @@ pub struct Site {
     /// The partner's tariff that gives the price, if the operator chose one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tariff_price: Option<TariffSource>,
+    /// What the connection asks for beside its limit.
+    #[serde(default, skip_serializing_if = "GridRules::is_empty")]
+    pub grid: GridRules,
 }
 
 /// What is wrong with a site, and where (a JSON pointer into the API's site body).

@@ -147,6 +147,20 @@ impl Belief {
         Energy::from_joules(i64::try_from(sum / i128::from(all.max(1))).unwrap_or(i64::MAX))
     }
 
+    /// When it leaves on average; `None` where nothing is believed.
+    pub(super) fn mean_departure(&self) -> Option<Time> {
+        let first = self.outcomes.iter().map(|it| it.leaves).min()?;
+        let all: i64 = self.outcomes.iter().map(|it| it.weight).sum();
+        let after = |it: &Outcome| i128::from((it.leaves - first).num_seconds());
+        let sum: i128 = self
+            .outcomes
+            .iter()
+            .map(|it| after(it) * i128::from(it.weight))
+            .sum();
+        let mean = i64::try_from(sum / i128::from(all.max(1))).unwrap_or_default();
+        first.checked_add_signed(TimeDelta::seconds(mean))
+    }
+
     /// Energies that split what it takes into parts, by the share of outcomes that take less.
     pub(super) fn quantiles(&self, percents: &[i64]) -> Vec<Energy> {
         let mut sorted: Vec<(Energy, i64)> = self

@@ -30,13 +30,13 @@ pub(super) fn bridge(
     needs: &[Need<'_>],
     draft: &mut Draft,
 ) {
-    if !frame.wishes.is_empty() {
+    if frame.wishes.hold_back() {
         // Nobody is held on where less is wished for.
         return;
     }
     let ranks = ranks(frame, policy);
     let loss = policy.waiting_price.micros() / LOSS_ONE_IN;
-    let mut room = Room::of(frame);
+    let mut room = Room::of_wishes(frame);
     for (need, row) in needs.iter().zip(&draft.rows) {
         for (slot, power) in row.power.iter().enumerate() {
             room.take(need.place(layout), slot, *power);

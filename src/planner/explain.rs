@@ -133,8 +133,11 @@ impl<'e> Explainer<'e> {
         if wants_more && let Some(limit) = self.limit(case, slot, limited) {
             return limit;
         }
-        if power < need.max && !power.is_positive() && self.is_wished_lower(need, slot) {
-            return Reason::Wish;
+        if power < need.max
+            && !power.is_positive()
+            && let Some(reason) = self.wished_lower(need, slot)
+        {
+            return reason;
         }
         match need.class {
             Class::Now => Reason::Override,
@@ -157,8 +160,8 @@ impl<'e> Explainer<'e> {
         let step = step.max(Power::from_watts(1));
         let free = self.room.at(need.place(self.layout), slot);
         if free >= step {
-            if self.is_wished_lower(need, slot) {
-                return Some(Reason::Wish);
+            if let Some(reason) = self.wished_lower(need, slot) {
+                return Some(reason);
             }
             let is_expected = self.is_expected(need, slot);
             return is_expected.then_some(Reason::ExpectedArrivals);
@@ -211,11 +214,18 @@ impl<'e> Explainer<'e> {
         }
     }
 
-    /// True if a wish leaves it nothing more in this slot.
-    fn is_wished_lower(&self, need: &Need<'_>, slot: usize) -> bool {
-        self.layout.paths[need.index].iter().any(|circuit| {
+    /// What leaves it nothing more in this slot though limits do: a wish or the price of a peak.
+    fn wished_lower(&self, need: &Need<'_>, slot: usize) -> Option<Reason> {
+        let cap = self.layout.paths[need.index].iter().find_map(|circuit| {
             let cap = self.frame.wishes.cap(*circuit, slot);
-            cap.is_some_and(|cap| self.planned[*circuit][slot] + need.min > cap)
+            cap.filter(|cap| self.planned[*circuit][slot] + need.min > *cap)
+        })?;
+        let peak = self.frame.peak.as_ref().and_then(|peak| peak.cap[slot]);
+        let is_peak = peak == Some(cap);
+        Some(if is_peak {
+            Reason::DemandCharge
+        } else {
+            Reason::Wish
         })
     }
 

@@ -49,6 +49,7 @@ pub(super) fn plan(
         evses,
         circuits,
         prices: frame.prices.clone(),
+        peak_target: frame.peak.as_ref().map(|peak| peak.target),
     }
 }
 

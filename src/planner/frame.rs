@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::layout::{Layout, PhaseShare};
+use super::peak::HeldPeak;
 use super::price::{self, PriceOrigin};
 use super::wish::{self, Loads, Wishes};
 use crate::domain::curve::PowerCurve;
@@ -79,6 +80,9 @@ pub struct Frame {
     /// What is wished beside limits and prices.
     #[serde(default, skip_serializing_if = "Wishes::is_empty")]
     pub wishes: Wishes,
+    /// The peak that is kept to where peaks cost something; found when a plan is made.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak: Option<HeldPeak>,
 }
 
 impl Frame {
@@ -101,6 +105,7 @@ impl Frame {
             prices: Vec::new(),
             price_origin: Vec::new(),
             wishes: Wishes::default(),
+            peak: None,
         };
         let spans: Vec<(Time, Time)> = (0..horizon.slots).map(|slot| frame.span(slot)).collect();
         frame.circuits = layout

@@ -22,6 +22,7 @@ mod formulation;
 pub mod frame;
 mod layout;
 mod need;
+pub mod peak;
 pub mod price;
 mod room;
 mod stages;
@@ -34,7 +35,6 @@ pub mod wish;
 use self::draft::Draft;
 use self::frame::Frame;
 use self::layout::Layout;
-use self::need::Need;
 use self::stages::Stages;
 use crate::domain::plan::{Plan, PlanOrigin};
 use crate::domain::policy::Policy;
@@ -50,9 +50,25 @@ pub fn plan(state: &SiteState, policy: &Policy, now: Time, should_stop: &dyn Fn(
     let layout = Layout::of(&state.site);
     let frame = Frame::resolve(state, policy, now);
     let needs = need::needs(state, &layout, &frame, policy, now);
+    let phantoms = expected::arrivals(state, &layout, &frame, policy);
+    let stages = Stages {
+        layout: &layout,
+        frame: &frame,
+        policy,
+        needs: &needs,
+        phantoms: &phantoms,
+        last: state.plan.as_deref(),
+        should_stop,
+    };
+    let held = peak::held(state, &stages, now);
+    let frame = held.unwrap_or_else(|| frame.clone());
+    let stages = Stages {
+        frame: &frame,
+        ..stages
+    };
     let input_digest = digest::digest(state, &frame, policy, now);
     let rungs: [&dyn Fn() -> Option<Draft>; 3] = [
-        &|| solved(state, &layout, &frame, &needs, policy, should_stop),
+        &|| solved(&stages),
         &|| {
             let last = state.plan.as_deref()?;
             Some(fallback::clipped(&layout, &frame, &needs, last))
@@ -86,29 +102,20 @@ pub fn plan(state: &SiteState, policy: &Policy, now: Time, should_stop: &dyn Fn(
 }
 
 /// The solver's plan, if it has one in time.
-fn solved(
-    state: &SiteState,
-    layout: &Layout<'_>,
-    frame: &Frame,
-    needs: &[Need<'_>],
-    policy: &Policy,
-    should_stop: &dyn Fn() -> bool,
-) -> Option<Draft> {
-    let phantoms = expected::arrivals(state, layout, frame, policy);
-    let stages = Stages {
+fn solved(stages: &Stages<'_>) -> Option<Draft> {
+    let Stages {
         layout,
         frame,
         policy,
         needs,
-        phantoms: &phantoms,
-        last: state.plan.as_deref(),
-        should_stop,
-    };
+        phantoms,
+        ..
+    } = *stages;
     let mut draft = stages.run()?;
     exchange::exchange(layout, frame, needs, &mut draft);
-    steady::steady(layout, needs, &phantoms, &mut draft);
+    steady::steady(layout, needs, phantoms, &mut draft);
     bridge::bridge(layout, frame, policy, needs, &mut draft);
-    draft.expected = expected::power(layout, &phantoms, &draft.phantoms);
+    draft.expected = expected::power(layout, phantoms, &draft.phantoms);
     top_up::top_up(layout, frame, needs, &mut draft);
     top_up::finish(layout, frame, needs, &mut draft);
     top_up::keep_alive(layout, frame, needs, &mut draft);

@@ -33,7 +33,7 @@ const PHANTOM_PRIORITY: f64 = 0.25;
 /// Steps of work for each problem: some 0.7 s on one core of a machine of 2023, and a hundred times
 /// what a site of 100 EVSEs takes. Counted, not timed, so that a plan cut off is the same on every
 /// run. A plan is at most eight problems.
-const WORK_LIMIT: u64 = 70_000_000;
+pub(super) const WORK_LIMIT: u64 = 70_000_000;
 /// How often those who fall short by being ready early get their whole stay: each time more of them
 /// fit, and the second time hardly anybody is left.
 const MARGIN_ROUNDS: usize = 3;
@@ -80,18 +80,7 @@ impl Stages<'_> {
         let slots = self.frame.horizon.slots;
         let mut draft = Draft::nothing(PlanOrigin::Optimal, self.needs, slots);
         let mut room = Room::of(self.frame);
-        for class in [Class::Now, Class::Tight] {
-            let mut items = self.of_class(class, |need| need.to);
-            if with_tails {
-                for (index, item) in &mut items {
-                    item.energy += self.needs[*index].tail;
-                }
-            }
-            if !items.is_empty() {
-                let solved = self.solve(&room, items, Order::Earliest)?;
-                self.settle(&mut draft, &mut room, solved);
-            }
-        }
+        self.first(&mut draft, &mut room, with_tails)?;
         if !self.frame.wishes.is_empty() {
             room = self.within_wishes(&mut draft, room);
         }
@@ -100,15 +89,69 @@ impl Stages<'_> {
         Some(draft)
     }
 
-    /// The room that wishes leave after those whom no wish holds back: beside the first two rules,
-    /// cars that should have left already.
-    fn within_wishes(&self, draft: &mut Draft, mut room: Room) -> Room {
+    /// Rules 1 and 2.
+    fn first(&self, draft: &mut Draft, room: &mut Room, with_tails: bool) -> Option<()> {
+        for class in [Class::Now, Class::Tight] {
+            let mut items = self.of_class(class, |need| need.to);
+            if with_tails {
+                for (index, item) in &mut items {
+                    item.energy += self.needs[*index].tail;
+                }
+            }
+            if !items.is_empty() {
+                let solved = self.solve(room, items, Order::Earliest)?;
+                self.settle(draft, room, solved);
+            }
+        }
+        Some(())
+    }
+
+    /// Those whom no wish holds back beside the first two rules: cars that should have left already.
+    fn late(&self, draft: &mut Draft, room: &mut Room) {
         let mut late = self.of_class(Class::Urgent, |need| need.to);
         late.retain(|(index, _)| self.needs[*index].is_firm);
         if !late.is_empty() {
             let left = room.clone();
-            self.by_chances(draft, &mut room, &left, &late);
+            self.by_chances(draft, room, &left, &late);
         }
+    }
+
+    /// What those draw whom no wish holds back, and the room that they leave.
+    pub(super) fn before_wishes(&self) -> Option<(Draft, Room)> {
+        let slots = self.frame.horizon.slots;
+        let mut draft = Draft::nothing(PlanOrigin::Optimal, self.needs, slots);
+        let mut room = Room::of(self.frame);
+        self.first(&mut draft, &mut room, false)?;
+        self.late(&mut draft, &mut room);
+        Some((draft, room))
+    }
+
+    /// All others as one problem: who may wait, who is believed to, by what is believed on average,
+    /// and the arrivals that are expected. Of whom nothing is known will draw as much as it can.
+    pub(super) fn all_that_may_wait(&self) -> Vec<Item> {
+        let mut items = self.of_class(Class::Planned, |need| need.to_early);
+        let mut urgent = self.of_class(Class::Urgent, |need| need.to);
+        urgent.retain(|(index, _)| !self.needs[*index].is_firm);
+        for (index, item) in &mut urgent {
+            let belief = &self.needs[*index].belief;
+            item.energy = belief.mean();
+            if let Some(leaves) = belief.mean_departure() {
+                let until = self.frame.horizon.slots_before(leaves);
+                item.to = item.to.min(until.max(1));
+            }
+        }
+        items.extend(urgent);
+        let phantoms = self.phantoms.iter().map(|phantom| self.item_of(phantom));
+        items
+            .into_iter()
+            .map(|(_, item)| item)
+            .chain(phantoms)
+            .collect()
+    }
+
+    /// The room that wishes leave after those whom no wish holds back.
+    fn within_wishes(&self, draft: &mut Draft, mut room: Room) -> Room {
+        self.late(draft, &mut room);
         let mut wished = Room::of_wishes(self.frame);
         for (need, row) in self.needs.iter().zip(&draft.rows) {
             for (slot, power) in row.power.iter().enumerate() {

@@ -106,10 +106,10 @@ fn linger(layout: &Layout<'_>, need: &Need<'_>, power: &mut [Power], room: &mut 
 /// the least power for a while, where there is room and nobody wishes less. It takes what it still
 /// needs and stops by itself.
 pub(super) fn finish(layout: &Layout<'_>, frame: &Frame, needs: &[Need<'_>], draft: &mut Draft) {
-    if !frame.wishes.is_empty() {
+    if frame.wishes.hold_back() {
         return;
     }
-    let mut room = Room::of(frame);
+    let mut room = Room::of_wishes(frame);
     for (need, row) in needs.iter().zip(&draft.rows) {
         for (slot, power) in row.power.iter().enumerate() {
             room.take(need.place(layout), slot, *power);

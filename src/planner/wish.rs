@@ -28,12 +28,31 @@ pub struct Wishes {
     /// By slot: what planning reckons with in place of the price.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reckoned: Vec<Price>,
+    /// Nobody wishes anything: all there is is a price of peaks.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub only_peak: bool,
 }
 
 impl Wishes {
     /// True if nobody wishes anything.
     pub fn is_empty(&self) -> bool {
         self.cap.is_empty() && self.reckoned.is_empty()
+    }
+
+    /// True if somebody wishes that less, or at another time, is drawn.
+    pub(super) fn hold_back(&self) -> bool {
+        !self.is_empty() && !self.only_peak
+    }
+
+    /// Adds what a price of peaks leaves beneath the root.
+    pub(super) fn hold(&mut self, root: usize, circuits: usize, cap: &[Option<Power>]) {
+        self.only_peak = self.is_empty();
+        if self.cap.is_empty() {
+            self.cap = vec![vec![None; cap.len()]; circuits];
+        }
+        for (known, peak) in self.cap[root].iter_mut().zip(cap) {
+            *known = known.iter().chain(peak).min().copied();
+        }
     }
 
     /// The most that should be drawn beneath a circuit in a slot.

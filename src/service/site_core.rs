@@ -454,6 +454,7 @@ mod tests {
                 circuits: Vec::new(),
                 prices: Vec::new(),
                 cost: crate::domain::quantity::Money::ZERO,
+                peak_target: None,
             })
         };
         assert!(renewal > at(205), "{renewal}");

@@ -44,6 +44,7 @@ impl SiteState {
         }
         let cause = self.cause_of(&event.kind);
         let touched = self.apply_kind(&event.kind, now);
+        self.observe_peak(&event.kind, now);
         self.observe_excursions(cause, touched.as_ref(), now);
     }
 
@@ -226,6 +227,8 @@ impl SiteState {
     }
 
     fn configure(&mut self, site: &Site, now: Time) {
+        // The first event of a site describes it, and the state was made from that already.
+        let begins = self.removed || self.last_seq == 1;
         if self.removed {
             // It begins anew: what happened while it was gone nobody has told us. Only the numbers
             // go on, so that none is used twice.
@@ -248,7 +251,9 @@ impl SiteState {
                 self.evses.insert(renamed.id.clone(), state);
             }
         }
+        let charge = self.site.grid.demand_charge.clone();
         self.site = Arc::new(site.clone());
+        self.state_peak(charge.as_ref().filter(|_| !begins), now);
         self.evses.retain(|id, _| site.evse(id).is_some());
         self.canary.retain(|id| site.evse(id).is_some());
         self.plan_inputs += 1;

@@ -11,6 +11,7 @@ pub mod history;
 pub mod late;
 pub mod lifecycle;
 pub mod limits;
+pub mod peaks;
 pub mod site_meter;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -34,6 +35,7 @@ pub use self::evse_state::EvseState;
 use self::excursion::Excursions;
 pub use self::fallback::Fallbacks;
 use self::history::History;
+use self::peaks::Peaks;
 use crate::domain::event::PartnerHealth;
 use crate::domain::evse::{Evse, EvseSource};
 use crate::domain::id::{CommandId, DepartureKey, EvseId, PartnerId, PlanId, SignalKey};
@@ -87,6 +89,9 @@ pub struct SiteState {
     pub meter_stale_s: u32,
     /// How fresh our view of each partner is; a partner that is not listed counts as stale.
     pub partners: BTreeMap<PartnerId, PartnerHealth>,
+    /// Peaks of the months, where they cost something.
+    #[serde(default, skip_serializing_if = "Peaks::is_empty")]
+    pub peaks: Peaks,
     /// The plan that dispatch follows.
     pub plan: Option<Arc<Plan>>,
     /// The number of the newest plan ever stored.
@@ -123,6 +128,7 @@ impl SiteState {
             signals: BTreeMap::new(),
             departures: BTreeMap::new(),
             meter: None,
+            peaks: Peaks::default(),
             meter_stale_s: meter_stale_s(),
             partners: BTreeMap::new(),
             plan: None,

@@ -3,6 +3,7 @@
 use crate::domain::command::{Action, Command};
 use crate::domain::event::{Event, EventKind, PartnerHealth};
 use crate::domain::evse::{Evse, EvseSource, Phase, Supply};
+use crate::domain::grid_rules::GridRules;
 use crate::domain::id::{CircuitId, CommandId, EvseId, PartnerId, SessionId, SiteId, TenantId};
 use crate::domain::profile::{Profile, ProfilePeriod, RateUnit, Tenths};
 use crate::domain::quantity::{Energy, Power, Voltage};
@@ -69,6 +70,7 @@ pub(crate) fn site_of(limit_kw: f64, evses: usize) -> Site {
         flat_price: None,
         carbon_price: None,
         tariff_price: None,
+        grid: GridRules::default(),
     }
 }
 

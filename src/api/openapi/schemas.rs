@@ -344,6 +344,7 @@ fn site() -> Value {
             "price": { "oneOf": [{ "type": "null" }, closed(&[], &json!({
                 "flat_per_kwh": { "type": ["number", "null"], "minimum": -10, "maximum": 10 },
                 "carbon_per_kg": { "type": ["number", "null"], "minimum": 0, "maximum": 10 },
+                "demand": { "oneOf": [{ "type": "null" }, demand_charge()] },
                 "ocpi_tariff": { "oneOf": [{ "type": "null" }, closed(&["partner", "tariff_id"], &json!({
                     "partner": { "type": "string" },
                     "tariff_id": { "type": "string", "maxLength": 36 },
@@ -351,6 +352,28 @@ fn site() -> Value {
                 }))] }
             }))] },
             "status": { "description": "Of an answer; not read." },
+        }),
+    )
+}
+
+fn demand_charge() -> Value {
+    let kilowatts = json!({ "type": ["number", "null"], "minimum": 0, "maximum": 1e6 });
+    let ratchet = closed(
+        &["percent", "months"],
+        &json!({
+            "percent": { "type": "integer", "minimum": 1, "maximum": 100 },
+            "months": { "type": "integer", "minimum": 1, "maximum": 24 },
+        }),
+    );
+    closed(
+        &["per_kw"],
+        &json!({
+            "per_kw": { "type": "number", "minimum": 0, "maximum": 1e4,
+                "description": "Price of each kW of the billing month's highest mean power." },
+            "window": { "enum": ["PT5M", "PT10M", "PT15M", "PT30M", "PT1H", null] },
+            "peak_so_far_kw": kilowatts,
+            "minimum_billed_kw": kilowatts,
+            "ratchet": { "oneOf": [{ "type": "null" }, ratchet] },
         }),
     )
 }

@@ -5,6 +5,7 @@ mod cars;
 mod dispatches;
 mod effects;
 mod fakes;
+mod grid_rules;
 mod importing;
 mod looking_back;
 mod operating;

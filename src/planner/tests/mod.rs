@@ -6,6 +6,7 @@ mod flexibility;
 mod frame;
 mod golden;
 mod missing;
+mod peaks;
 mod properties;
 mod resolver;
 mod rules;

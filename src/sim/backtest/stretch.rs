@@ -8,6 +8,7 @@ use chrono_tz::Tz;
 use super::{Knowledge, Options, RecordedPrices, RecordedStay};
 use crate::domain::event::{EventKind, PartnerHealth};
 use crate::domain::evse::{Evse, EvseSource, Phase, Supply};
+use crate::domain::grid_rules::GridRules;
 use crate::domain::id::{CircuitId, EvseId, PartnerId, SessionId, SignalKey, SiteId, TenantId};
 use crate::domain::profile::{Profile, ProfilePeriod, RateUnit, Tenths};
 use crate::domain::quantity::{Current, Power, Voltage};
@@ -303,6 +304,7 @@ fn site(depot: &Depot, options: &Options) -> Site {
         flat_price: None,
         carbon_price: None,
         tariff_price: None,
+        grid: GridRules::default(),
     }
 }
 

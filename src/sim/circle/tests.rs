@@ -3,6 +3,7 @@
 use super::*;
 use crate::domain::event::PartnerHealth;
 use crate::domain::evse::{Evse, EvseSource, Supply};
+use crate::domain::grid_rules::GridRules;
 use crate::domain::id::{CircuitId, PartnerId, SignalKey, SiteId, TenantId};
 use crate::domain::quantity::{Current, Energy, Power, Price};
 use crate::domain::signal::{SignalKind, SignalSeries, SignalSlot};
@@ -53,6 +54,7 @@ fn site(depot: &Depot, limit: Power) -> Site {
         flat_price: None,
         carbon_price: None,
         tariff_price: None,
+        grid: GridRules::default(),
     }
 }
 

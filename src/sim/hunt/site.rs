@@ -5,6 +5,7 @@ use super::meters::Meter;
 use super::post::Post;
 use super::scenario::Scenario;
 use crate::domain::evse::{Evse, EvseSource, Phase, Supply};
+use crate::domain::grid_rules::GridRules;
 use crate::domain::id::{CircuitId, EvseId, PartnerId, SiteId, StationId, TenantId};
 use crate::domain::quantity::{Current, Power, Price, Voltage};
 use crate::domain::site::{Circuit, Site};
@@ -114,6 +115,7 @@ pub(super) fn make(scenario: &Scenario, seed: u64) -> Option<(Site, Vec<Post>)> 
         flat_price: Some(Price::from_per_kwh(0.3)),
         carbon_price: None,
         tariff_price: None,
+        grid: GridRules::default(),
     };
     Some((site, posts))
 }

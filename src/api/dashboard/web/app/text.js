@@ -43,6 +43,7 @@ const REASONS = {
   override: "an operator's override",
   expected_arrivals: "leaves room: others are expected to need this time",
   wish: "is kept lower by a wish from outside",
+  demand_charge: "waits: more would raise a peak that is paid for",
 };
 export const reason = (name) => t(REASONS[name] ?? name);
 
