@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Client, depot, live_depot, now};
+use super::{depot, live_depot, now};
 use crate::domain::event::EventKind;
 use crate::domain::quantity::Power;
 use crate::domain::session::Reading;
